@@ -1,0 +1,60 @@
+"""What an array of real numbers is here, and the logarithm arithmetic that every model shares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+Array: TypeAlias = NDArray[np.float64]
+Labels: TypeAlias = NDArray[np.intp]
+
+SMALLEST_LOG = float(np.log(np.finfo(float).tiny))
+"""The logarithm of the smallest normal number, about -708."""
+
+
+def real(values: ArrayLike, name: str) -> Array:
+    """The values as an array of finite floats.
+
+    Raises:
+        ValueError: something is not a number, not real, or not finite; the message says what and where.
+    """
+    raw: NDArray[Any] = np.asarray(values)
+    if raw.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name}: expected real numbers, got dtype {raw.dtype}; convert the values first"
+        )
+    array = raw.astype(np.float64)
+    finite = np.isfinite(array)
+    if not finite.all():
+        where = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(
+            f"{name}: {array.size - int(finite.sum())} of {array.size} values are not finite "
+            f"(the first is {array[where]} at index {where}); remove or replace them"
+        )
+    return array
+
+
+def log_sum_exp(values: Float[Array, "n k"]) -> Float[Array, " n"]:
+    """Log sum_k exp(a_nk) for each row, without overflow: the largest term is taken out first.
+
+    A row whose terms are all -inf gives -inf.
+    """
+    largest = values.max(axis=1)
+    shift = np.where(np.isfinite(largest), largest, 0.0)
+    with np.errstate(divide="ignore"):
+        result: Array = shift + np.log(np.exp(values - shift[:, None]).sum(axis=1))
+    return result
+
+
+def log_floored(values: Array) -> Array:
+    """log(values), with log 0 written as the logarithm of the smallest normal number.
+
+    Then 0 * log 0 is 0, as it must be in an expectation, and a single impossible event costs a factor of 1e-308.
+    """
+    result: Array = np.log(np.maximum(values, np.finfo(float).tiny))
+    return result

@@ -1,0 +1,218 @@
+"""The EM algorithm, written once.
+
+Source: Dempster, Laird & Rubin (1977), "Maximum likelihood from incomplete data via the EM algorithm", section 3.
+The proof that no step loses likelihood is in `emlib.symbolic.bound`; the chapter is book/bound.md.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from emlib.bound import FreeEnergy
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from jaxtyping import Float
+
+    from emlib.arrays import Array
+
+
+class Statistics(Protocol):
+    """What an E-step keeps of a data set: sums, so that the statistics of two data sets add."""
+
+    @property
+    def observations(self) -> float:
+        """How many observations were summed."""
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log p(x | theta) at the params that the E-step used, in nats."""
+
+    def __add__(self, other: Self) -> Self: ...
+
+
+Data = TypeVar("Data")
+Params = TypeVar("Params")
+Stats = TypeVar("Stats", bound=Statistics)
+DataIn = TypeVar("DataIn", contravariant=True)
+
+
+class Model(Protocol[DataIn, Params, Stats]):
+    """A model with hidden variables, as EM sees it."""
+
+    def e_step(self, data: DataIn, params: Params) -> Stats:
+        """Expected sufficient statistics under p(z | x, params), the log-likelihood among them."""
+
+    def m_step(self, stats: Stats) -> Params:
+        """The params that maximise `expected_log_joint(stats, params)`."""
+
+    def expected_log_joint(self, stats: Stats, params: Params) -> float:
+        """The surrogate Q(params given the params behind stats), in nats."""
+
+
+class AscentError(ArithmeticError):
+    """A step lost log-likelihood: the model's E-step or M-step contradicts the mathematics."""
+
+
+class Stopped(enum.Enum):
+    """Why a run of EM ended."""
+
+    TOLERANCE = "the last step gained no more than the tolerance"
+    ROUNDING = "the last step's change was lost in rounding"
+    MAX_STEPS = "the limit on steps was reached"
+
+
+@dataclass(frozen=True)
+class Step(Generic[Params, Stats]):
+    """Params together with their own log-likelihood, never the next one's."""
+
+    params: Params
+    stats: Stats
+    """What the E-step found at these params."""
+    split: FreeEnergy
+    """The log-likelihood of these params, seen from the q that chose them: the posterior one step before."""
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log p(x | params), in nats."""
+        return self.stats.log_likelihood
+
+
+@dataclass(frozen=True)
+class Trace(Generic[Params, Stats]):
+    """A finished run: every step, and why there is no further one."""
+
+    steps: tuple[Step[Params, Stats], ...]
+    stopped: Stopped
+
+    @property
+    def last(self) -> Step[Params, Stats]:
+        """The final step."""
+        return self.steps[-1]
+
+    @property
+    def params(self) -> Params:
+        """The params reached."""
+        return self.last.params
+
+    @property
+    def log_likelihood(self) -> float:
+        """The log-likelihood of `params`, in nats."""
+        return self.last.log_likelihood
+
+    @property
+    def log_likelihoods(self) -> Float[Array, " steps"]:
+        """The log-likelihood of every step, the start included."""
+        return np.array([step.log_likelihood for step in self.steps])
+
+    @property
+    def converged(self) -> bool:
+        """Whether the last step gained something between nothing and the tolerance; a loss is no convergence."""
+        return self.stopped is Stopped.TOLERANCE
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.steps) - 1} steps of EM to log-likelihood {self.log_likelihood:.6f}: "
+            f"{self.stopped.value}"
+        )
+
+
+def em_steps(
+    model: Model[Data, Params, Stats], data: Data, params: Params
+) -> Iterator[Step[Params, Stats]]:
+    """EM from the given params, without end: E-step, yield, M-step, and again.
+
+    Raises:
+        AscentError: a step lost more log-likelihood than rounding explains.
+        ArithmeticError: the log-likelihood is not finite.
+    """
+    stats = model.e_step(data, params)
+    surrogate = model.expected_log_joint(stats, params)
+    step = Step(params, stats, FreeEnergy(surrogate, stats.log_likelihood - surrogate, gap=0.0))
+    _check_finite(step, 0)
+    for number in count(1):
+        yield step
+        previous, step = step, _advance(model, data, step)
+        _check_finite(step, number)
+        _check_ascent(previous, step, number)
+
+
+def em(
+    model: Model[Data, Params, Stats],
+    data: Data,
+    start: Params,
+    *,
+    tol: float = 1e-10,
+    max_steps: int = 10_000,
+) -> Trace[Params, Stats]:
+    """Run EM until a step gains at most `tol` nats per observation.
+
+    A small gain is not a small distance: where EM crawls, it may stop far from the maximum. `Trace.stopped` says why
+    the run ended.
+
+    Raises:
+        ValueError: tol is negative, or max_steps is below 1.
+        AscentError: see `em_steps`.
+    """
+    if not tol >= 0:
+        raise ValueError(f"tol: expected nats per observation, 0 or more, got {tol}")
+    if max_steps < 1:
+        raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
+    iterator = em_steps(model, data, start)
+    steps = [next(iterator)]
+    for step in iterator:
+        gain = step.log_likelihood - steps[-1].log_likelihood
+        steps.append(step)
+        if gain < 0:
+            return Trace(tuple(steps[:-1]), Stopped.ROUNDING)
+        if gain <= tol * step.stats.observations:
+            return Trace(tuple(steps), Stopped.TOLERANCE)
+        if len(steps) > max_steps:
+            break
+    return Trace(tuple(steps), Stopped.MAX_STEPS)
+
+
+def _advance(
+    model: Model[Data, Params, Stats], data: Data, step: Step[Params, Stats]
+) -> Step[Params, Stats]:
+    params = model.m_step(step.stats)
+    surrogate = model.expected_log_joint(step.stats, params)
+    # H(q) for the posterior q of the old params, where the gap is zero and so F = l.
+    entropy = step.log_likelihood - model.expected_log_joint(step.stats, step.params)
+    stats = model.e_step(data, params)
+    gap = stats.log_likelihood - (surrogate + entropy)
+    return Step(params, stats, FreeEnergy(surrogate, entropy, gap))
+
+
+def rounding(stats: Statistics) -> float:
+    """The change of log-likelihood that rounding alone may cause: a few thousand units in the last place."""
+    return 1e-12 * (abs(stats.log_likelihood) + stats.observations)
+
+
+def _check_finite(step: Step[Any, Any], number: int) -> None:
+    if not np.isfinite(step.log_likelihood):
+        raise ArithmeticError(
+            f"step {number}: the log-likelihood is {step.log_likelihood}; the params there are {step.params}. "
+            "Some observation is impossible, or a density unbounded, under them: start elsewhere"
+        )
+
+
+def _check_ascent(previous: Step[Any, Any], step: Step[Any, Any], number: int) -> None:
+    slack = rounding(previous.stats) + rounding(step.stats)
+    if step.split.free_energy < previous.log_likelihood - slack:
+        culprit = "the M-step lowered the bound it should maximise"
+    elif step.log_likelihood < previous.log_likelihood - slack:
+        culprit = "the E-step's bound lies above the log-likelihood"
+    else:
+        return
+    raise AscentError(
+        f"step {number}: the log-likelihood went from {previous.log_likelihood!r} to {step.log_likelihood!r} "
+        f"(bound {step.split.free_energy!r}): {culprit}"
+    )

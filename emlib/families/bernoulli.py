@@ -1,0 +1,80 @@
+"""Independent yes/no columns: T(x) = x, eta = log(p / (1 - p)), A = -log(1 - p), h = 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emlib.arrays import Array, Labels, log_floored, real
+from emlib.families.family import ExponentialFamily, Sums, refuse_empty
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Bernoullis:
+    """k products of d Bernoulli distributions."""
+
+    probabilities: Float[Array, "k d"]
+    """Probability of a 1, by component and column."""
+
+    def __post_init__(self) -> None:
+        probabilities = real(self.probabilities, "probabilities")
+        if probabilities.ndim != 2 or ((probabilities < 0) | (probabilities > 1)).any():
+            raise ValueError(
+                f"probabilities: expected shape (k, d), each in [0, 1], got {self.probabilities}"
+            )
+        object.__setattr__(self, "probabilities", probabilities)
+
+
+class Bernoulli(ExponentialFamily[Bernoullis]):
+    """Rows of zeros and ones, the columns independent given the component.
+
+    Source: Bishop (2006), "Pattern Recognition and Machine Learning", section 9.3.3.
+    """
+
+    def observations(self, data: ArrayLike) -> Float[Array, "n d"]:
+        """Zeros and ones, shape (n,) or (n, d)."""
+        x = real(data, "data")
+        if x.ndim == 1:
+            x = x[:, None]
+        if x.ndim != 2 or x.size == 0:
+            raise ValueError(f"data: expected shape (n,) or (n, d), got {np.shape(data)}")
+        if not np.isin(x, (0.0, 1.0)).all():
+            raise ValueError("data: expected zeros and ones only; threshold or recode the values")
+        return x
+
+    def statistics(self, x: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        """T(x) = x."""
+        return x
+
+    def natural(self, params: Bernoullis) -> Float[Array, "k d"]:
+        """Eta = log(p / (1 - p))."""
+        return log_floored(params.probabilities) - log_floored(1 - params.probabilities)
+
+    def log_partition(self, params: Bernoullis) -> Float[Array, " k"]:
+        """A = -log(1 - p), summed over columns."""
+        result: Array = -log_floored(1 - params.probabilities).sum(axis=1)
+        return result
+
+    def log_base(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
+        """Log h(x) = 0."""
+        return np.zeros(len(x))
+
+    def from_mean(self, stats: Sums) -> Bernoullis:
+        """The probability is the weighted fraction of ones."""
+        refuse_empty(stats.counts)
+        fractions = stats.totals / stats.counts[:, None]
+        return Bernoullis(fractions.clip(0.0, 1.0))
+
+    def sample(
+        self, params: Bernoullis, hidden: Int[Labels, " n"], rng: np.random.Generator
+    ) -> Float[Array, "n d"]:
+        """One row from component hidden_n, for each n."""
+        probabilities = params.probabilities[hidden]
+        ones: Array = (rng.random(probabilities.shape) < probabilities).astype(float)
+        return ones

@@ -1,0 +1,149 @@
+"""What a mixture asks of a family, and how an exponential family answers it.
+
+    log p(x | theta) = <eta(theta), T(x)> - A(eta) + log h(x)
+
+Source: Barndorff-Nielsen (1978), "Information and Exponential Families", chapter 8; Bishop (2006), section 2.4.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from jaxtyping import Float, Int
+    from numpy.typing import ArrayLike
+
+    from emlib.arrays import Array, Labels
+
+
+class Weighted(Protocol):
+    """Statistics of k components: they know how much data each holds, and they add."""
+
+    @property
+    def counts(self) -> Float[Array, " k"]:
+        """Expected number of observations of each component."""
+
+    def __add__(self, other: Self) -> Self: ...
+
+
+Params = TypeVar("Params")
+Stats = TypeVar("Stats", bound=Weighted)
+
+
+class Family(Protocol[Params, Stats]):
+    """The seam between a mixture and its components. A faster kernel replaces the two methods over data."""
+
+    def observations(self, data: ArrayLike) -> Float[Array, "n d"]:
+        """The data, checked, one row an observation."""
+
+    def log_density(self, x: Float[Array, "n d"], params: Params) -> Float[Array, "n k"]:
+        """Log p(x_n | theta_k) for every observation and component."""
+
+    def expected_statistics(
+        self, x: Float[Array, "n d"], responsibilities: Float[Array, "n k"], near: Params | None
+    ) -> Stats:
+        """Sums over observations, weighted by responsibilities; `near` tells where the components roughly lie."""
+
+    def expected_log_density(self, stats: Stats, params: Params) -> float:
+        """sum_nk r_nk log p(x_n | theta_k), from the sums alone."""
+
+    def from_mean(self, stats: Stats) -> Params:
+        """The params whose expected statistics equal the weighted mean of the observed ones."""
+
+    def sample(
+        self, params: Params, hidden: Int[Labels, " n"], rng: np.random.Generator
+    ) -> Float[Array, "n d"]:
+        """One observation from component hidden_n, for each n."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Weighted sums over the data, a row a component."""
+
+    counts: Float[Array, " k"]
+    """sum_n r_nk."""
+    totals: Float[Array, "k p"]
+    """sum_n r_nk T(x_n)."""
+    log_base: float
+    """sum_nk r_nk log h(x_n)."""
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(
+            self.counts + other.counts, self.totals + other.totals, self.log_base + other.log_base
+        )
+
+
+class ExponentialFamily(ABC, Generic[Params]):
+    """A family given by its sufficient statistics T, natural params eta, log-partition A and base measure h.
+
+    Every method over data is then a matrix product.
+    """
+
+    @abstractmethod
+    def observations(self, data: ArrayLike) -> Float[Array, "n d"]:
+        """The data, checked, one row an observation."""
+
+    @abstractmethod
+    def statistics(self, x: Float[Array, "n d"]) -> Float[Array, "n p"]:
+        """T(x), a row an observation."""
+
+    @abstractmethod
+    def natural(self, params: Params) -> Float[Array, "k p"]:
+        """eta(theta), a row a component."""
+
+    @abstractmethod
+    def log_partition(self, params: Params) -> Float[Array, " k"]:
+        """A(eta(theta)) of each component."""
+
+    @abstractmethod
+    def log_base(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
+        """Log h(x) of each observation."""
+
+    @abstractmethod
+    def from_mean(self, stats: Sums) -> Params:
+        """The params whose expected statistics equal the weighted mean of the observed ones."""
+
+    def log_density(self, x: Float[Array, "n d"], params: Params) -> Float[Array, "n k"]:
+        """<eta_k, T(x_n)> - A(eta_k) + log h(x_n)."""
+        product: Array = self.statistics(x) @ self.natural(params).T
+        return product - self.log_partition(params) + self.log_base(x)[:, None]
+
+    def expected_statistics(
+        self,
+        x: Float[Array, "n d"],
+        responsibilities: Float[Array, "n k"],
+        near: Params | None = None,
+    ) -> Sums:
+        """sum_n r_nk T(x_n), and what goes with it."""
+        weights = responsibilities.sum(axis=1)
+        return Sums(
+            counts=responsibilities.sum(axis=0),
+            totals=responsibilities.T @ self.statistics(x),
+            log_base=float(weights @ self.log_base(x)),
+        )
+
+    def expected_log_density(self, stats: Sums, params: Params) -> float:
+        """sum_k <eta_k, sum_n r_nk T(x_n)> - N_k A(eta_k), plus the base measure."""
+        inner = float((self.natural(params) * stats.totals).sum())
+        return inner - float(stats.counts @ self.log_partition(params)) + stats.log_base
+
+
+def maximum_likelihood(family: Family[Params, Stats], data: ArrayLike) -> Params:
+    """The maximum-likelihood params of a single component: all data with weight one."""
+    x = family.observations(data)
+    return family.from_mean(family.expected_statistics(x, np.ones((len(x), 1)), None))
+
+
+def refuse_empty(counts: Float[Array, " k"]) -> None:
+    """Raise ArithmeticError where a component has no data left to be fitted to."""
+    if not (counts > 0).all():
+        raise ArithmeticError(
+            f"component {int(counts.argmin())} has no data left: its expected count is {counts.min():g}. "
+            "Use fewer components or another start"
+        )

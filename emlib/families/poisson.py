@@ -1,0 +1,80 @@
+"""Poisson counts: T(x) = x, eta = log(rate), A = rate, h(x) = 1 / x!."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emlib.arrays import Array, Labels, log_floored, real
+from emlib.families.family import ExponentialFamily, Sums, refuse_empty
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class Poissons:
+    """k Poisson distributions."""
+
+    rates: Float[Array, " k"]
+    """Expected count of each component."""
+
+    def __post_init__(self) -> None:
+        rates = real(self.rates, "rates")
+        if rates.ndim != 1 or (rates < 0).any():
+            raise ValueError(f"rates: expected k numbers, none below 0, got {self.rates}")
+        object.__setattr__(self, "rates", rates)
+
+
+class Poisson(ExponentialFamily[Poissons]):
+    """Counts of events, one column.
+
+    Source: Johnson, Kemp & Kotz (2005), "Univariate Discrete Distributions", chapter 4.
+    """
+
+    def observations(self, data: ArrayLike) -> Float[Array, "n 1"]:
+        """Counts, shape (n,) or (n, 1)."""
+        x = real(data, "data")
+        if x.ndim == 1:
+            x = x[:, None]
+        if x.ndim != 2 or x.shape[1] != 1 or len(x) == 0:
+            raise ValueError(f"data: expected counts of shape (n,) or (n, 1), got {np.shape(data)}")
+        if (x < 0).any() or (x != np.floor(x)).any():
+            raise ValueError(
+                "data: expected counts 0, 1, 2, ..., found a negative or fractional value"
+            )
+        return x
+
+    def statistics(self, x: Float[Array, "n 1"]) -> Float[Array, "n 1"]:
+        """T(x) = x."""
+        return x
+
+    def natural(self, params: Poissons) -> Float[Array, "k 1"]:
+        """Eta = log(rate)."""
+        return log_floored(params.rates)[:, None]
+
+    def log_partition(self, params: Poissons) -> Float[Array, " k"]:
+        """A = rate."""
+        return params.rates
+
+    def log_base(self, x: Float[Array, "n 1"]) -> Float[Array, " n"]:
+        """Log h(x) = -log(x!)."""
+        counts = x[:, 0].astype(int)
+        log_factorials = np.cumsum(log_floored(np.arange(counts.max() + 1.0).clip(min=1.0)))
+        result: Array = -log_factorials[counts]
+        return result
+
+    def from_mean(self, stats: Sums) -> Poissons:
+        """The rate is the weighted mean count."""
+        refuse_empty(stats.counts)
+        return Poissons(stats.totals[:, 0] / stats.counts)
+
+    def sample(
+        self, params: Poissons, hidden: Int[Labels, " n"], rng: np.random.Generator
+    ) -> Float[Array, "n 1"]:
+        """One count from component hidden_n, for each n."""
+        counts: Array = rng.poisson(params.rates[hidden]).astype(float)
+        return counts[:, None]

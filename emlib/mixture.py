@@ -1,0 +1,120 @@
+"""A mixture of k components of one family: p(x) = sum_k w_k p(x | theta_k).
+
+Source: Dempster, Laird & Rubin (1977), section 4.3; Bishop (2006), section 9.2. The chapter is
+book/gaussian-mixtures.md; the derivation of each update is in `emlib.symbolic.gaussian_mixtures`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic
+
+import numpy as np
+
+from emlib.arrays import Array, Labels, log_floored, log_sum_exp, real
+from emlib.families.family import Family, Params, Stats
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class MixtureParams(Generic[Params]):
+    """Weights, and the params of the components."""
+
+    weights: Float[Array, " k"]
+    components: Params
+
+    def __post_init__(self) -> None:
+        weights = real(self.weights, "weights")
+        if weights.ndim != 1 or (weights < 0).any() or abs(weights.sum() - 1) > 1e-8:
+            raise ValueError(
+                f"weights: expected k numbers, none below 0, with sum 1, got {self.weights} "
+                f"with sum {weights.sum():.10g}"
+            )
+        object.__setattr__(self, "weights", weights)
+
+
+@dataclass(frozen=True)
+class MixtureStatistics(Generic[Stats]):
+    """What an E-step keeps of a data set."""
+
+    log_likelihood: float
+    components: Stats
+
+    @property
+    def observations(self) -> float:
+        """How many observations were summed."""
+        return float(self.components.counts.sum())
+
+    def __add__(self, other: MixtureStatistics[Stats]) -> MixtureStatistics[Stats]:
+        return MixtureStatistics(
+            self.log_likelihood + other.log_likelihood, self.components + other.components
+        )
+
+
+@dataclass(frozen=True)
+class Mixture(Generic[Params, Stats]):
+    """A mixture over one family. The hidden variable of an observation is its component."""
+
+    family: Family[Params, Stats]
+
+    def log_joint(self, data: ArrayLike, params: MixtureParams[Params]) -> Float[Array, "n k"]:
+        """Log p(x_n, z_n = k | params): log-weight plus log-density."""
+        density = self.family.log_density(self.family.observations(data), params.components)
+        return log_floored(params.weights) + density
+
+    def responsibilities(
+        self, data: ArrayLike, params: MixtureParams[Params]
+    ) -> Float[Array, "n k"]:
+        """p(z_n = k | x_n, params): the posterior, by Bayes' theorem."""
+        joint = self.log_joint(data, params)
+        result: Array = np.exp(joint - log_sum_exp(joint)[:, None])
+        return result
+
+    def log_density(self, data: ArrayLike, params: MixtureParams[Params]) -> Float[Array, " n"]:
+        """Log p(x_n | params)."""
+        return log_sum_exp(self.log_joint(data, params))
+
+    def e_step(self, data: ArrayLike, params: MixtureParams[Params]) -> MixtureStatistics[Stats]:
+        """Responsibilities, and the sums of the data that they weight."""
+        x = self.family.observations(data)
+        joint = self.log_joint(x, params)
+        evidence = log_sum_exp(joint)
+        responsibilities = np.exp(joint - evidence[:, None])
+        return MixtureStatistics(
+            log_likelihood=float(evidence.sum()),
+            components=self.family.expected_statistics(x, responsibilities, params.components),
+        )
+
+    def m_step(self, stats: MixtureStatistics[Stats]) -> MixtureParams[Params]:
+        """Weights are shares of the data; each component is fitted to its weighted share."""
+        counts = stats.components.counts
+        return MixtureParams(counts / counts.sum(), self.family.from_mean(stats.components))
+
+    def expected_log_joint(
+        self, stats: MixtureStatistics[Stats], params: MixtureParams[Params]
+    ) -> float:
+        """Q: sum_nk r_nk (log w_k + log p(x_n | theta_k)), from the sums alone."""
+        weights = float(stats.components.counts @ log_floored(params.weights))
+        return weights + self.family.expected_log_density(stats.components, params.components)
+
+    def from_responsibilities(
+        self, data: ArrayLike, responsibilities: ArrayLike
+    ) -> MixtureParams[Params]:
+        """An M-step on given responsibilities, hard or soft: a start from a guessed grouping. Shape (n, k)."""
+        x, shares = self.family.observations(data), real(responsibilities, "responsibilities")
+        if shares.ndim != 2 or len(shares) != len(x) or not np.allclose(shares.sum(axis=1), 1):
+            raise ValueError(
+                f"responsibilities: expected shape ({len(x)}, k) with rows of sum 1, got {shares.shape}"
+            )
+        stats = self.family.expected_statistics(x, shares, None)
+        return self.m_step(MixtureStatistics(float("nan"), stats))
+
+    def sample(
+        self, params: MixtureParams[Params], n: int, rng: np.random.Generator
+    ) -> tuple[Float[Array, "n d"], Int[Labels, " n"]]:
+        """N observations, and the component that each came from."""
+        hidden: Labels = rng.choice(len(params.weights), size=n, p=params.weights)
+        return self.family.sample(params.components, hidden, rng), hidden

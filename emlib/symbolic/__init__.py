@@ -1,0 +1,20 @@
+"""Derivations that prove their own lines. Needs SymPy: `pip install exploring-em[symbolic]`."""
+
+from emlib.symbolic.derivation import Claim, Derivation
+from emlib.symbolic.inequality import NonNegative, ProofError, minimum, square
+from emlib.symbolic.notation import NormalDensity, in_order, named, named_entry
+from emlib.symbolic.reduce import residue
+
+__all__ = [
+    "Claim",
+    "Derivation",
+    "NonNegative",
+    "NormalDensity",
+    "ProofError",
+    "in_order",
+    "minimum",
+    "named",
+    "named_entry",
+    "residue",
+    "square",
+]

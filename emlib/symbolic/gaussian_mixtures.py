@@ -1,0 +1,214 @@
+"""The derivations of the chapter on Gaussian mixtures (book/gaussian-mixtures.md).
+
+The M-step maximises Q = sum_nk r_nk (log pi_k + log N(x_n | mu_k, Sigma_k)) with the responsibilities held fixed, so
+it falls apart into one problem for the weights and one for each component.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import sympy as sp
+
+from emlib.symbolic.bound import gibbs_for, k, states
+from emlib.symbolic.derivation import Derivation
+from emlib.symbolic.inequality import square
+from emlib.symbolic.likelihood import N, data, log_tangent, n, ratio, x
+from emlib.symbolic.mixtures import mean, mixture_log_likelihood, responsibility, share, variance
+from emlib.symbolic.notation import NormalDensity, in_order, latex, named
+
+count = sp.IndexedBase("N", positive=True)
+weight = sp.IndexedBase("pi", positive=True)
+r = sp.IndexedBase("r", positive=True)
+share_of_k = sp.Symbol("N_k", positive=True)
+mean_hat = sp.Symbol(r"\hat{\mu}_k", real=True)
+variance_hat = sp.Symbol(r"\hat{v}_k", positive=True)
+
+counts_add_up = sp.Eq(sp.Sum(count[k], states), N)
+weights_add_up = sp.Eq(sp.Sum(weight[k], states), 1)
+weighted_moments = (
+    sp.Eq(sp.Sum(r[n], data), share_of_k),
+    sp.Eq(sp.Sum(r[n] * x[n], data), share_of_k * mean_hat),
+    sp.Eq(sp.Sum(r[n] * x[n] ** 2, data), share_of_k * (variance_hat + mean_hat**2)),
+)
+
+
+def component_surrogate(m: sp.Expr, v: sp.Expr) -> sp.Expr:
+    """Q_k(m, v): the part of Q that holds the mean and variance of component k."""
+    density = sp.log(NormalDensity(x[n], m, v))
+    return named(rf"Q_k({latex(m)}, {latex(v)})", sp.Sum(r[n] * density, data))
+
+
+@cache
+def log_sum_exp() -> Derivation:
+    """The largest term may be taken out of a sum of exponentials."""
+    a = sp.IndexedBase("a", real=True)
+    m = sp.Symbol("m", real=True)
+    return Derivation("eq-log-sum-exp", sp.log(sp.Sum(sp.exp(a[k]), states))).equals(
+        in_order(m, sp.log(sp.Sum(sp.exp(a[k] - m), states))),
+        because="take the factor $e^m$ out of the sum, for any $m$; choose the largest $a_k$",
+    )
+
+
+@cache
+def weights() -> Derivation:
+    """No weights do better than the shares of the data."""
+    shortfall = in_order(
+        sp.Sum(count[k] * sp.log(count[k] / N), states),
+        -sp.Sum(count[k] * sp.log(weight[k]), states),
+    )
+    return (
+        Derivation("eq-m-step-weights", shortfall, given=[counts_add_up, weights_add_up])
+        .equals(
+            N * sp.Sum(count[k] / N * sp.log(count[k] / (N * weight[k])), states),
+            because="gather the logarithms; this is $N$ times the KL from the shares $N_k/N$ to the weights $\\pi_k$",
+        )
+        .at_least(0, because="KL is never negative", by=gibbs_for(count[k] / N, weight[k]).times(N))
+    )
+
+
+@cache
+def lagrange() -> Derivation:
+    """The same weights from a multiplier: the way the field usually writes it."""
+    multiplier = sp.Symbol("lambda", positive=True)
+    one = sp.Symbol("pi_k", positive=True)
+    others, their_count = sp.symbols("S C", positive=True)
+    lagrangian = share_of_k * sp.log(one) + their_count - multiplier * (one + others - 1)
+    return Derivation("eq-lagrange", sp.Derivative(lagrangian, one)).equals(
+        in_order(share_of_k / one, -multiplier),
+        because="$C$ and $S$ hold the terms of the other components; so $\\pi_k=N_k/\\lambda$ at the stationary point",
+    )
+
+
+@cache
+def mean_slope() -> Derivation:
+    """The slope of the surrogate in a mean: solvable, because the responsibilities no longer move."""
+    return (
+        Derivation(
+            "eq-m-step-mean",
+            sp.Derivative(component_surrogate(mean, variance), mean),
+            given=weighted_moments[:2],
+        )
+        .equals(
+            sp.Sum(r[n] * (x[n] - mean) / variance, data),
+            because="term by term, each with its fixed weight $r_n$",
+        )
+        .equals(
+            share_of_k * (mean_hat - mean) / variance,
+            because="add up; the slope is zero at the weighted mean $\\hat\\mu_k$ and nowhere else",
+        )
+    )
+
+
+@cache
+def component_maximum() -> Derivation:
+    """No mean and variance do better than the weighted ones."""
+    lemma = log_tangent.at({ratio: variance_hat / variance}).times(share_of_k / 2) + square(
+        mean_hat - mean
+    ).times(share_of_k / (2 * variance))
+    shortfall = component_surrogate(mean_hat, variance_hat) - component_surrogate(mean, variance)
+    quotient = variance_hat / variance
+    return (
+        Derivation("eq-m-step-component", shortfall, given=weighted_moments)
+        .equals(
+            share_of_k
+            / 2
+            * in_order(quotient, -1, -sp.log(quotient), (mean_hat - mean) ** 2 / variance),
+            because="the same algebra as for one Gaussian, with weighted sums",
+        )
+        .at_least(
+            0,
+            because="$u-1-\\log u\\ge0$ at $u=\\hat v_k/v_k$, and a square is never negative",
+            by=lemma,
+        )
+    )
+
+
+@cache
+def covariance_slope() -> Derivation:
+    """The slope in the precision matrix, entry by entry, in two dimensions."""
+    a, c = sp.symbols("a c", positive=True)
+    b = sp.Symbol("b", real=True)
+    s11, s22 = sp.symbols("s_11 s_22", positive=True)
+    s12 = sp.Symbol("s_12", real=True)
+    determinant = a * c - b**2
+    trace = a * s11 + 2 * b * s12 + c * s22
+    surrogate = sp.log(determinant) / 2 - trace / 2
+    return Derivation("eq-m-step-covariance", sp.Derivative(surrogate, a)).equals(
+        in_order(c / (2 * determinant), -s11 / 2),
+        because="$c/(ac-b^2)$ is the first entry of the inverse of $\\Lambda=\\begin{pmatrix}a&b\\\\b&c\\end{pmatrix}$",
+    )
+
+
+@cache
+def covariance_cross_slope() -> Derivation:
+    """The same for the entry off the diagonal."""
+    a, c = sp.symbols("a c", positive=True)
+    b, s12 = sp.symbols("b s_12", real=True)
+    s11, s22 = sp.symbols("s_11 s_22", positive=True)
+    determinant = a * c - b**2
+    surrogate = sp.log(determinant) / 2 - (a * s11 + 2 * b * s12 + c * s22) / 2
+    return Derivation("eq-m-step-covariance-cross", sp.Derivative(surrogate, b)).equals(
+        in_order(-b / determinant, -s12),
+        because="$-b/(ac-b^2)$ is the entry off the diagonal of the inverse",
+    )
+
+
+@cache
+def eigenvalue_maximum() -> Derivation:
+    """In any dimension the weighted covariance is best: each eigenvalue of S Sigma^-1 is best at one."""
+    d = sp.Symbol("d", integer=True, positive=True)
+    i = sp.Symbol("i", integer=True)
+    eigenvalue = sp.IndexedBase("lambda", positive=True)
+    trace = sp.Sum(eigenvalue[i], (i, 1, d))
+    log_determinant = sp.Sum(sp.log(eigenvalue[i]), (i, 1, d))
+    lemma = log_tangent.at({ratio: eigenvalue[i]}).summed(i, 1, d).times(share_of_k / 2)
+    return Derivation(
+        "eq-m-step-eigenvalues", share_of_k / 2 * in_order(trace, -d, -log_determinant)
+    ).at_least(
+        0, because="each eigenvalue contributes $\\lambda_i-1-\\log\\lambda_i\\ge0$", by=lemma
+    )
+
+
+@cache
+def preconditioned_gradient() -> Derivation:
+    """An EM step moves a mean along the gradient of the log-likelihood, by a step that nobody has to choose."""
+    updated = sp.Sum(responsibility(n) * x[n], data) / share
+    slope = sp.Derivative(mixture_log_likelihood, mean)
+    return (
+        Derivation("eq-preconditioned-gradient", in_order(updated, -mean))
+        .equals(
+            variance / share * sp.Sum(responsibility(n) * (x[n] - mean) / variance, data),
+            because="$\\mu_k$ is its own average, so take it into the sum; then bring in $v_k$",
+        )
+        .equals(
+            variance / share * slope,
+            because="the sum is the slope of the log-likelihood, by {eq}`eq-mixture-score`",
+        )
+    )
+
+
+@cache
+def hard_limit() -> Derivation:
+    """As the common variance shrinks, the nearer mean takes the whole observation."""
+    v, odds, extra = sp.symbols("v omega Delta", positive=True)
+    return Derivation(
+        "eq-hard-limit", sp.Limit(1 / (1 + odds * sp.exp(-extra / (2 * v))), v, 0, "+")
+    ).equals(
+        1,
+        because="$\\Delta>0$ is how much farther the other mean is, squared; the exponential goes to zero",
+    )
+
+
+DERIVATIONS = (
+    log_sum_exp,
+    weights,
+    lagrange,
+    mean_slope,
+    component_maximum,
+    covariance_slope,
+    covariance_cross_slope,
+    eigenvalue_maximum,
+    preconditioned_gradient,
+    hard_limit,
+)

@@ -1,0 +1,198 @@
+"""The derivations of the chapter on maximum likelihood (book/maximum-likelihood.md)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import sympy as sp
+
+from emlib.symbolic.derivation import Derivation
+from emlib.symbolic.inequality import minimum, square
+from emlib.symbolic.notation import NormalDensity, in_order, latex, named
+
+n = sp.Symbol("n", integer=True)
+N = sp.Symbol("N", integer=True, positive=True)
+x = sp.IndexedBase("x", real=True)
+mu = sp.Symbol("mu", real=True)
+v = sp.Symbol("v", positive=True)
+data = (n, 1, N)
+
+# Mean and variance of the sample, through the two sums that define them.
+x_bar = sp.Symbol(r"\bar{x}", real=True)
+s2 = sp.Symbol("s^2", positive=True)
+sample_moments = (
+    sp.Eq(sp.Sum(x[n], data), N * x_bar),
+    sp.Eq(sp.Sum(x[n] ** 2, data), N * (s2 + x_bar**2)),
+)
+
+ratio = sp.Symbol("u", positive=True)
+log_tangent = minimum(ratio - 1 - sp.log(ratio), ratio, at=1, label="eq-log-tangent")
+
+
+def normal_log_likelihood(mean: sp.Expr, variance: sp.Expr) -> sp.Expr:
+    """l(mean, variance) = sum_n log N(x_n | mean, variance)."""
+    return named(
+        rf"\ell({latex(mean)}, {latex(variance)})",
+        sp.Sum(sp.log(NormalDensity(x[n], mean, variance)), data),
+    )
+
+
+@cache
+def log_likelihood() -> Derivation:
+    """The logarithm turns the product of densities into a sum of squares."""
+    squares = sp.Sum((x[n] - mu) ** 2, data)
+    return (
+        Derivation("eq-normal-log-likelihood", normal_log_likelihood(mu, v))
+        .equals(
+            normal_log_likelihood(mu, v).meaning,
+            because="the log-likelihood of independent observations is a sum",
+        )
+        .equals(
+            in_order(-N * sp.log(2 * sp.pi * v) / 2, -squares / (2 * v)),
+            because="the logarithm of each density is $-\\frac12\\log 2\\pi v$ minus a square",
+        )
+    )
+
+
+@cache
+def mean_score() -> Derivation:
+    """The slope of the log-likelihood in the mean."""
+    return (
+        Derivation(
+            "eq-normal-mean-score",
+            sp.Derivative(normal_log_likelihood(mu, v), mu),
+            given=sample_moments[:1],
+        )
+        .equals(
+            sp.Sum((x[n] - mu) / v, data),
+            because="differentiate term by term: each observation pulls with a force proportional to its distance",
+        )
+        .equals(
+            N * (x_bar - mu) / v,
+            because="add the pulls; only their sum $N\\bar x$ depends on the data",
+        )
+    )
+
+
+@cache
+def variance_score() -> Derivation:
+    """The slope in the variance, at the best mean."""
+    slope = sp.Subs(sp.Derivative(normal_log_likelihood(mu, v), v), mu, x_bar)
+    return (
+        Derivation("eq-normal-variance-score", slope, given=sample_moments)
+        .equals(
+            in_order(
+                sp.Sum((x[n] - x_bar) ** 2, data) / (2 * v**2),
+                -N / (2 * v),
+            ),
+            because="differentiate $-\\frac N2\\log v$ and $-\\frac1{2v}\\sum(x_n-\\bar x)^2$",
+        )
+        .equals(
+            N * (s2 - v) / (2 * v**2),
+            because="the sum of squares about the mean is $Ns^2$; take $N/2v^2$ outside",
+        )
+    )
+
+
+@cache
+def global_maximum() -> Derivation:
+    """No other mean and variance do better than those of the sample."""
+    shortfall = normal_log_likelihood(x_bar, s2) - normal_log_likelihood(mu, v)
+    half = sp.Rational(1, 2)
+    lemma = log_tangent.at({ratio: s2 / v}).times(N * half) + square(x_bar - mu).times(N / (2 * v))
+    return (
+        Derivation("eq-normal-global", shortfall, given=sample_moments)
+        .equals(
+            N * half * in_order(s2 / v, -1, -sp.log(s2 / v), (x_bar - mu) ** 2 / v),
+            because="insert both sums of the data",
+        )
+        .at_least(
+            0,
+            because="$u-1-\\log u\\ge 0$ at $u=s^2/v$, and a square is never negative",
+            by=lemma,
+        )
+    )
+
+
+successes, failures = sp.symbols("s f", positive=True)
+p = sp.Symbol("p", positive=True)
+rate = sp.Symbol("lambda", positive=True)
+
+
+@cache
+def log_tangent_line() -> Derivation:
+    """The logarithm lies under its tangent at one."""
+    return Derivation("eq-log-tangent", ratio - 1).at_least(
+        sp.log(ratio),
+        because="the difference is zero at $u=1$, falls before it and rises after it: its slope is $(u-1)/u$",
+        by=minimum(ratio - 1 - sp.log(ratio), ratio, at=1),
+    )
+
+
+@cache
+def bernoulli_score() -> Derivation:
+    """The slope for a coin, after s successes and f failures."""
+    ell = successes * sp.log(p) + failures * sp.log(1 - p)
+    return (
+        Derivation("eq-bernoulli-score", sp.Derivative(ell, p))
+        .equals(
+            in_order(successes / p, -failures / (1 - p)),
+            because="successes push $p$ up, failures push it down",
+        )
+        .equals(
+            (successes + failures) / (p * (1 - p)) * (successes / (successes + failures) - p),
+            because="over one denominator: the slope has the sign of the distance from $p$ to the share of successes",
+        )
+    )
+
+
+@cache
+def poisson_global() -> Derivation:
+    """No other rate does better than the mean count."""
+
+    def ell(value: sp.Expr) -> sp.Expr:
+        terms = x[n] * sp.log(value) - value - sp.log(sp.factorial(x[n]))
+        return named(rf"\ell({latex(value)})", sp.Sum(terms, data))
+
+    mean = sp.Symbol(r"\bar{x}", positive=True)
+    return (
+        Derivation(
+            "eq-poisson-global",
+            ell(mean) - ell(rate),
+            given=(sp.Eq(sp.Sum(x[n], data), N * mean),),
+        )
+        .equals(
+            N * mean * in_order(rate / mean, -1, -sp.log(rate / mean)),
+            because="the factorials cancel, and only the sum of the counts is left of the data",
+        )
+        .at_least(
+            0,
+            because="$u-1-\\log u\\ge 0$ once more, at $u=\\lambda/\\bar x$",
+            by=log_tangent.at({ratio: rate / mean}).times(N * mean),
+        )
+    )
+
+
+@cache
+def moment_matching() -> Derivation:
+    """In every exponential family the slope is observed minus expected statistics."""
+    eta = sp.Symbol("eta", real=True)
+    partition = sp.Function("A", real=True)
+    statistic = sp.IndexedBase("T", real=True)
+    ell = sp.Sum(eta * statistic[n] - partition(eta), data)
+    return Derivation("eq-moment-matching", sp.Derivative(ell, eta)).equals(
+        in_order(sp.Sum(statistic[n], data), -N * sp.Derivative(partition(eta), eta)),
+        because="the data enter only through the sum of their statistics $T_n=T(x_n)$",
+    )
+
+
+DERIVATIONS = (
+    log_likelihood,
+    mean_score,
+    variance_score,
+    log_tangent_line,
+    global_maximum,
+    bernoulli_score,
+    poisson_global,
+    moment_matching,
+)

@@ -1,0 +1,219 @@
+"""Symbols that stand for expressions: the page shows the symbol, the proof sees what it means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.precedence import PRECEDENCE
+
+
+class Named(sp.Symbol):  # type: ignore[misc]
+    """A symbol with a meaning. Two of one name and different meanings are different symbols."""
+
+    meaning: sp.Expr
+
+    def __new__(cls, latex: str, meaning: Any) -> Named:
+        """A symbol as positive or real as its meaning is known to be."""
+        expression = sp.sympify(meaning)
+        facts = {"real": True}
+        if meanings_expanded(expression).is_positive:
+            facts = {"positive": True}
+        symbol: Named = sp.Symbol.__xnew__(cls, latex, **facts)
+        symbol.meaning = expression
+        return symbol
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.meaning)
+
+    @property
+    def free_symbols(self) -> set[sp.Basic]:
+        """Those of the meaning too: a derivative of the name is that of what it stands for."""
+        symbols: set[sp.Basic] = self.meaning.free_symbols
+        return {self} | symbols
+
+
+def named(latex: str, meaning: Any) -> Named:
+    """A symbol, written as this LaTeX, that stands for the expression wherever a proof looks."""
+    return Named(latex, meaning)
+
+
+class NormalDensity(sp.Function):  # type: ignore[misc]
+    """N(x | mu, v), the normal density with mean mu and variance v."""
+
+    nargs = 3
+    is_positive = True
+    is_real = True
+
+    @property
+    def meaning(self) -> sp.Expr:
+        """The density written out."""
+        x, mean, variance = self.args
+        return sp.exp(-((x - mean) ** 2) / (2 * variance)) / sp.sqrt(2 * sp.pi * variance)
+
+    def _latex(self, printer: LatexPrinter) -> str:
+        x, mean, variance = (printer.doprint(argument) for argument in self.args)
+        return rf"\mathcal{{N}}({x} \mid {mean}, {variance})"
+
+
+class NamedEntry(sp.Function):  # type: ignore[misc]
+    """A named quantity at an index, such as the responsibility r_n; made by `named_entry`."""
+
+    name: str
+    template: sp.Expr
+    index: sp.Symbol
+    is_real = True
+
+    @property
+    def meaning(self) -> sp.Expr:
+        """The template at this index."""
+        return self.template.xreplace({self.index: self.args[0]})
+
+    def _latex(self, printer: LatexPrinter) -> str:
+        return f"{self.name}_{{{printer.doprint(self.args[0])}}}"
+
+
+def named_entry(latex: str, index: sp.Symbol, meaning: Any) -> type[NamedEntry]:
+    """A function of an index that stands for the expression with that index."""
+    expression = sp.sympify(meaning)
+    positive = meanings_expanded(expression).is_positive
+    facts = {"name": latex, "template": expression, "index": index, "is_positive": positive}
+    return type(f"Named_{latex}", (NamedEntry,), facts)
+
+
+def meanings_expanded(expression: sp.Expr, keep: tuple[type[sp.Basic], ...] = ()) -> sp.Expr:
+    """The expression with every named symbol replaced by what it stands for, but for kinds to keep."""
+    while True:
+        expanded = expression.replace(
+            lambda part: hasattr(part, "meaning") and not isinstance(part, keep),
+            lambda part: part.meaning,
+        )
+        if expanded == expression:
+            return expression
+        expression = expanded
+
+
+class InOrder(sp.Function):  # type: ignore[misc]
+    """Terms to be added, kept in the order in which they should be read; made by `in_order`."""
+
+    precedence = PRECEDENCE["Add"]
+
+    @property
+    def meaning(self) -> sp.Expr:
+        """The sum."""
+        return sp.Add(*self.args)
+
+    def _latex(self, printer: LatexPrinter) -> str:
+        return _joined([str(printer.doprint(term)) for term in self.args])
+
+
+def in_order(*terms: Any) -> sp.Expr:
+    """The terms added, and printed in this order."""
+    return InOrder(*terms)
+
+
+class BookPrinter(LatexPrinter):  # type: ignore[misc]
+    """LaTeX as a book sets it: products from the plain to the composite, one fraction, few parentheses."""
+
+    def _print_Named(self, symbol: Named) -> str:
+        return str(symbol.name)
+
+    def _print_Add(self, expression: sp.Add, order: Any = None) -> str:
+        """Positive terms first: x - mu, not -mu + x."""
+        terms = expression.as_ordered_terms()
+        terms = sorted(terms, key=lambda term: bool(term.could_extract_minus_sign()))
+        return _joined([self.doprint(term) for term in terms])
+
+    def _print_Mul(self, expression: sp.Mul) -> str:
+        """A sign, a fraction of plain factors, and what would make a fraction heavy beside it."""
+        if expression.could_extract_minus_sign():
+            return "- " + self._bracketed(-expression)
+        above, below = _numerator_and_denominator(expression)
+        if not below:
+            return self._product(above)
+        light = [factor for factor in above if not _is_heavy(factor)]
+        heavy = [factor for factor in above if _is_heavy(factor)]
+        if any(factor.has(sp.Sum) for factor in below):
+            light, heavy = above, []
+        fraction = rf"\frac{{{self._product(light)}}}{{{self._product(below)}}}"
+        return f"{fraction} {self._product(heavy, beside=True)}" if heavy else fraction
+
+    def _product(self, factors: list[sp.Expr], beside: bool = False) -> str:
+        """Factors side by side; one alone needs brackets only where something stands beside it."""
+        if len(factors) == 1 and not beside:
+            return str(self.doprint(factors[0]))
+        *first, last = [self._bracketed(factor) for factor in sorted(factors, key=_weight)] or ["1"]
+        sums = [factor for factor in factors if isinstance(factor, sp.Sum)]
+        if len(sums) > 1:
+            first = [rf"\left({factor}\right)" if "sum" in factor else factor for factor in first]
+        return " ".join([*first, last])
+
+    def _bracketed(self, factor: sp.Expr) -> str:
+        return str(self.parenthesize(factor, PRECEDENCE["Mul"], strict=True))
+
+    def _print_log(self, expression: sp.log, exp: Any = None) -> str:
+        """No parentheses around what is one symbol or fraction: log p, not log(p)."""
+        (argument,) = expression.args
+        inner = self.doprint(argument)
+        atomic = isinstance(argument, (sp.Symbol, sp.Indexed, NormalDensity, NamedEntry))
+        body = rf"\log {inner}" if atomic else rf"\log\left({inner}\right)"
+        return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
+
+    def _print_Indexed(self, expression: sp.Indexed) -> str:
+        """r_{nk} for two indices that are single letters, not r_{n,k}."""
+        indices = [self.doprint(index) for index in expression.indices]
+        separator = "" if all(len(index) == 1 for index in indices) else ","
+        return f"{self.doprint(expression.base)}_{{{separator.join(indices)}}}"
+
+    def _print_Subs(self, expression: sp.Subs) -> str:
+        body, old, new = expression.args
+        points = r" ,\, ".join(
+            f"{self.doprint(symbol)} = {self.doprint(value)}"
+            for symbol, value in zip(old, new, strict=True)
+        )
+        return rf"\left.{self.doprint(body)}\right|_{{{points}}}"
+
+
+def latex(expression: Any) -> str:
+    """The expression as this book prints it."""
+    return str(BookPrinter().doprint(expression))
+
+
+def _joined(terms: list[str]) -> str:
+    """Terms with a plus between them, but for those that begin with a minus."""
+    signed = (f"- {t[1:].lstrip()}" if t.startswith("-") else f"+ {t}" for t in terms[1:])
+    return " ".join([terms[0], *signed])
+
+
+def _numerator_and_denominator(product: sp.Expr) -> tuple[list[sp.Expr], list[sp.Expr]]:
+    above, below = [], []
+    for factor in sp.Mul.make_args(product):
+        base, exponent = factor.as_base_exp()
+        if isinstance(factor, sp.Rational):
+            above += [sp.Integer(factor.p)] if factor.p != 1 else []
+            below += [sp.Integer(factor.q)] if factor.q != 1 else []
+        elif exponent.could_extract_minus_sign() and base != sp.E:
+            below.append(base if exponent == -1 else sp.Pow(base, -exponent, evaluate=False))
+        else:
+            above.append(factor)
+    return above, below
+
+
+def _is_heavy(factor: sp.Expr) -> bool:
+    """Whether a factor reads better beside a fraction than in its numerator."""
+    return bool(factor.has(sp.Sum, sp.log) or (len(factor.args) > 2 and not factor.is_Function))
+
+
+def _weight(factor: sp.Expr) -> tuple[int, bool, bool]:
+    """Numbers, then symbols, then indexed quantities, then brackets, then functions, then sums."""
+    base = factor.as_base_exp()[0]
+    kinds = (
+        (sp.Number, sp.NumberSymbol),
+        (sp.Symbol, NamedEntry),
+        (sp.Indexed, NormalDensity),
+        (sp.Add, InOrder),
+        (sp.Function,),
+    )
+    kind = next((n for n, types in enumerate(kinds) if isinstance(base, types)), len(kinds))
+    return kind, not base.is_Number, not base.is_integer

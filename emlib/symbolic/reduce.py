@@ -1,0 +1,163 @@
+"""What is left of an expression once SymPy has reduced it: zero, for the difference of two sides that are equal.
+
+SymPy simplifies closed expressions well and sums over a symbolic range poorly. So sums are brought to one form first
+(constant factors outside, one term each, dummy indices renamed) and then stand as symbols, which SymPy can cancel.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import sympy as sp
+
+from emlib.symbolic.notation import NamedEntry, meanings_expanded
+
+OPERATORS = (sp.Derivative, sp.Subs, sp.Limit, sp.Integral)
+"""What must see the meaning of a name before it acts."""
+
+
+def residue(expression: sp.Expr, given: Sequence[sp.Eq] = ()) -> sp.Expr:
+    """Zero when the expression is proved to vanish under the given equations, else what could not be reduced.
+
+    Each given equation has a sum on its left, for instance Eq(Sum(q[k], (k, 1, K)), 1).
+    """
+    # Two sides that agree whatever r_n stands for need not have it written out; a derivative must see inside.
+    if not expression.has(*OPERATORS) and _reduced(expression, given, keep=(NamedEntry,)) == 0:
+        return sp.Integer(0)
+    return _reduced(expression, given)
+
+
+def _reduced(
+    expression: sp.Expr, given: Sequence[sp.Eq], keep: tuple[type[sp.Basic], ...] = ()
+) -> sp.Expr:
+    def plain(side: sp.Expr) -> sp.Expr:
+        return evaluated(meanings_expanded(side, keep))
+
+    whole = plain(expression)
+    if _simplified(_together(whole), thorough=False) == 0:
+        return sp.Integer(0)
+    sums = _Sums()
+    flat = sp.expand_log(sp.expand(sums.flatten(whole)))
+    for equation in given:
+        flat = flat.subs(sums.flatten(plain(equation.lhs)), plain(equation.rhs))
+    left = _simplified(flat, thorough=not keep)
+    return sp.Integer(0) if left == 0 else sums.restored(left)
+
+
+def evaluated(expression: sp.Expr) -> sp.Expr:
+    """Derivatives, substitutions and limits carried out, inner ones first; sums left alone."""
+    expression = expression.replace(sp.Derivative, lambda body, *by: sp.diff(body, *by))
+    expression = expression.replace(
+        sp.Subs,
+        lambda body, old, new: body.subs(list(zip(old, new, strict=True)), simultaneous=True),
+    )
+    return expression.replace(sp.Limit, lambda *arguments: sp.limit(*map(_bare, arguments)))
+
+
+def _bare(argument: sp.Basic) -> sp.Basic | str:
+    return str(argument) if isinstance(argument, sp.Symbol) and str(argument) in "+-" else argument
+
+
+def _simplified(expression: sp.Expr, thorough: bool = True) -> sp.Expr:
+    """The first of a few rewritings that gives zero, else the shortest of them; cheap ones first."""
+    expanded = sp.expand_log(sp.expand(expression))
+    attempts = _CHEAP + (_THOROUGH if thorough else ())
+    results = []
+    for attempt in attempts:
+        result = attempt(expanded)
+        if result == 0:
+            return sp.Integer(0)
+        results.append(result)
+    return min(results, key=sp.count_ops)
+
+
+def _over_one_denominator(expression: sp.Expr) -> sp.Expr:
+    return sp.expand(sp.expand_log(sp.factor(sp.together(sp.powsimp(expression)))))
+
+
+def _simplify_logs(expression: sp.Expr) -> sp.Expr:
+    return sp.expand_log(sp.simplify(expression))
+
+
+def _simplify_twice(expression: sp.Expr) -> sp.Expr:
+    return sp.simplify(sp.expand(_simplify_logs(expression)))
+
+
+Rewriting: TypeAlias = Callable[[sp.Expr], sp.Expr]
+_CHEAP: tuple[Rewriting, ...] = (sp.expand, _over_one_denominator)
+_THOROUGH: tuple[Rewriting, ...] = (_simplify_logs, _simplify_twice)
+
+
+def _together(expression: sp.Expr) -> sp.Expr:
+    """Sums over one range gathered into one sum, which is dropped when its summand vanishes."""
+    gathered: dict[sp.Tuple, list[sp.Expr]] = defaultdict(list)
+    rest = []
+    for term in sp.Add.make_args(sp.expand(expression)):
+        factors = sp.Mul.make_args(term)
+        sums = [factor for factor in factors if isinstance(factor, sp.Sum)]
+        if len(sums) != 1 or len(sums[0].limits) != 1:
+            rest.append(term)
+            continue
+        (total,) = sums
+        index, low, high = total.limits[0]
+        coefficient = sp.Mul(*(factor for factor in factors if factor is not total))
+        place = sp.Symbol("i_", integer=True)
+        gathered[sp.Tuple(place, low, high)].append(
+            coefficient * total.function.xreplace({index: place})
+        )
+    for limits, summands in gathered.items():
+        inside = _simplified(_together(sp.Add(*summands)), thorough=False)
+        if inside != 0:
+            rest.append(sp.Sum(inside, limits))
+    return sp.Add(*rest)
+
+
+class _Sums:
+    """Sums in one form, each standing as a symbol of its own."""
+
+    def __init__(self) -> None:
+        self._bases: dict[tuple[sp.Basic, ...], sp.IndexedBase] = {}
+        self._meanings: dict[sp.Basic, sp.Sum] = {}
+
+    def flatten(self, expression: sp.Expr) -> sp.Expr:
+        """Every sum of the expression, inner ones first, replaced by a symbol."""
+        return expression.replace(lambda part: isinstance(part, sp.Sum), self._split)
+
+    def restored(self, expression: sp.Expr) -> sp.Expr:
+        """The sums put back, for a reader."""
+        for symbol, total in reversed(self._meanings.items()):
+            expression = expression.xreplace({symbol: total})
+        return expression
+
+    def _split(self, total: sp.Sum) -> sp.Expr:
+        """A sum of terms as a sum of sums, with constant factors outside."""
+        if len(total.limits) != 1:
+            raise NotImplementedError(f"nest the sums one in another: {total}")
+        index, low, high = total.limits[0]
+        result = sp.Integer(0)
+        for term in sp.Add.make_args(sp.expand(sp.expand_log(sp.expand(total.function)))):
+            outside, inside = term.as_independent(index, as_Add=False)
+            count = high - low + 1
+            result += outside * (count if inside == 1 else self._symbol(inside, index, low, high))
+        return result
+
+    def _symbol(self, inside: sp.Expr, index: sp.Symbol, low: sp.Expr, high: sp.Expr) -> sp.Indexed:
+        """The sum as S[free indices]: an inner sum may still depend on the index of an outer one."""
+        inside = sp.powsimp(sp.factor_terms(inside))
+        free = sorted((s for s in inside.free_symbols - {index} if _is_index(s, inside)), key=str)
+        numbered = {s: sp.Symbol(f"f_{n}", integer=True) for n, s in enumerate([index, *free])}
+        key = (inside.xreplace(numbered), low, high)
+        if key not in self._bases:
+            facts = {"positive": True} if inside.is_positive else {"real": True}
+            self._bases[key] = sp.IndexedBase(f"S_{len(self._bases) + 1}", **facts)
+        # An index of its own number keeps a sum that depends on nothing apart from all others.
+        symbol = self._bases[key][tuple(free) or (sp.Integer(0),)]
+        self._meanings[symbol] = sp.Sum(inside, (index, low, high))
+        return symbol
+
+
+def _is_index(symbol: sp.Symbol, inside: sp.Expr) -> bool:
+    """Whether the symbol occurs as an index of an indexed quantity."""
+    return any(symbol in atom.indices for atom in inside.atoms(sp.Indexed))
