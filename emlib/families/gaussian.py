@@ -36,12 +36,15 @@ class Gaussians:
                 "expected means of shape (k, d) and covariances of shape (k, d, d), "
                 f"got {means.shape} and {covariances.shape}"
             )
-        for component, covariance in enumerate(covariances):
-            if not np.allclose(covariance, covariance.T, rtol=1e-10, atol=0):
-                raise ValueError(f"covariances: the one of component {component} is not symmetric")
-            if _rank(covariance) < len(covariance):
+        asymmetry = abs(covariances - covariances.transpose(0, 2, 1)).max(axis=(1, 2))
+        skew = asymmetry > 1e-10 * abs(covariances).max(axis=(1, 2))
+        for fault, where in (
+            ("symmetric", skew),
+            ("positive definite", _ranks(covariances) < means.shape[1]),
+        ):
+            if where.any():
                 raise ValueError(
-                    f"covariances: the one of component {component} is not positive definite"
+                    f"covariances: the one of component {where.argmax()} is not {fault}"
                 )
         object.__setattr__(self, "means", means)
         object.__setattr__(self, "covariances", covariances)
@@ -159,8 +162,7 @@ class Gaussian:
         covariances = about_anchors - offsets[:, :, None] * offsets[:, None, :]
         covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
         means = stats.anchors + offsets
-        for component, (mean, covariance) in enumerate(zip(means, covariances, strict=True)):
-            _refuse_collapse(component, stats.counts[component], mean, covariance)
+        _refuse_collapse(stats.counts, means, covariances)
         return Gaussians(means, covariances)
 
     def sample(
@@ -173,25 +175,28 @@ class Gaussian:
         return result
 
 
-def _rank(covariance: Float[Array, "d d"]) -> int:
-    """The rank of the correlation matrix, which units do not change; 0 where a variance is not positive."""
-    deviations = np.sqrt(np.diagonal(covariance).clip(min=0))
-    if not (deviations > 0).all():
-        return int((deviations > 0).sum())
-    eigenvalues = np.linalg.eigvalsh(covariance / deviations / deviations[:, None])
-    return int((eigenvalues > 4 * len(covariance) * np.finfo(float).eps).sum())
+def _ranks(covariances: Float[Array, "k d d"]) -> Int[Labels, " k"]:
+    """The rank of each correlation matrix, which units do not change; a column without variance counts nothing."""
+    deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2).clip(min=0))
+    scale = np.where(deviations > 0, deviations, np.inf)
+    eigenvalues = np.linalg.eigvalsh(covariances / scale[:, :, None] / scale[:, None, :])
+    ranks: Labels = (eigenvalues > 4 * covariances.shape[1] * np.finfo(float).eps).sum(axis=1)
+    return ranks
 
 
 def _refuse_collapse(
-    component: int, expected: float, mean: Float[Array, " d"], covariance: Float[Array, "d d"]
+    counts: Float[Array, " k"], means: Float[Array, "k d"], covariances: Float[Array, "k d d"]
 ) -> None:
     # A spread below the spacing of floating-point numbers at the mean is no spread.
-    resolution = np.finfo(float).eps * abs(mean)
-    narrow = np.sqrt(np.diagonal(covariance).clip(min=0)) <= resolution
-    rank = 0 if narrow.all() else _rank(covariance)
-    if narrow.any() or rank < len(covariance):
+    resolution = np.finfo(float).eps * abs(means)
+    variances = np.diagonal(covariances, axis1=1, axis2=2)
+    wide = np.where(variances > resolution**2, 1.0, 0.0)
+    ranks = _ranks(covariances * wide[:, :, None] * wide[:, None, :])
+    if (ranks < means.shape[1]).any():
+        worst = int(ranks.argmin())
         raise ArithmeticError(
-            f"component {component} has collapsed: its covariance has rank {rank} of {len(covariance)}, "
-            f"from {expected:.4g} expected observations. The likelihood is unbounded there: use another start, "
-            "fewer components or a prior, or drop columns that repeat each other"
+            f"component {worst} has collapsed: its covariance has rank {ranks[worst]} of "
+            f"{means.shape[1]}, from {counts[worst]:.4g} expected observations. The likelihood is "
+            "unbounded there: use another start, fewer components or a prior, or drop columns that "
+            "repeat each other"
         )

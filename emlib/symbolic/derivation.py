@@ -210,19 +210,20 @@ def _width(tex: str) -> int:
 
 
 def _number(expression: sp.Expr, point: Point) -> mpmath.mpf:
-    """The expression at a point, to more digits than are compared; sums are written out."""
-    plain = meanings_expanded(sp.sympify(expression)).subs(
-        {symbol: value for symbol, value in point.items() if not isinstance(symbol, sp.IndexedBase)}
-    )
-    plain = plain.doit().xreplace(
-        {
-            entry: sp.sympify(point[entry.base][tuple(int(i) - 1 for i in entry.indices)])
-            for entry in plain.doit().atoms(sp.Indexed)
-            if entry.base in point
-        }
-    )
+    """The expression at a point, to more digits than are compared; sums are written out.
+
+    An indexed symbol's value is a sequence, or nested ones for several indices; index 1 is its first entry.
+    """
+    scalars = {s: value for s, value in point.items() if not isinstance(s, sp.IndexedBase)}
+    written_out = meanings_expanded(expression).subs(scalars).doit()
+    entries = {}
+    for entry in written_out.atoms(sp.Indexed):
+        value = point.get(entry.base)
+        for index in entry.indices:
+            value = None if value is None else value[int(index) - 1]
+        entries[entry] = entry if value is None else sp.sympify(value)
     with mpmath.workdps(DIGITS + 15):
-        value = sp.N(plain, DIGITS + 10)
-        if not value.is_Float and not value.is_Integer:
-            raise ProofError(f"{expression} is no number at {point}: {value}")
-        return mpmath.mpf(str(value))
+        number = sp.N(written_out.xreplace(entries), DIGITS + 10)
+        if not number.is_Float and not number.is_Integer:
+            raise ProofError(f"{expression} is no number at {point}: {number}")
+        return mpmath.mpf(str(number))

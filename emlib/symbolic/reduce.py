@@ -133,15 +133,13 @@ class _Sums:
 
     def _split(self, total: sp.Sum) -> sp.Expr:
         """A sum of terms as a sum of sums, with constant factors outside."""
-        if len(total.limits) != 1:
-            raise NotImplementedError(f"nest the sums one in another: {total}")
-        index, low, high = total.limits[0]
+        (index, low, high), *outer = total.limits
         result = sp.Integer(0)
         for term in sp.Add.make_args(sp.expand(sp.expand_log(sp.expand(total.function)))):
             outside, inside = term.as_independent(index, as_Add=False)
             count = high - low + 1
             result += outside * (count if inside == 1 else self._symbol(inside, index, low, high))
-        return result
+        return self._split(sp.Sum(result, *outer)) if outer else result
 
     def _symbol(self, inside: sp.Expr, index: sp.Symbol, low: sp.Expr, high: sp.Expr) -> sp.Indexed:
         """The sum as S[free indices]: an inner sum may still depend on the index of an outer one."""

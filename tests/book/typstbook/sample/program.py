@@ -1,0 +1,4 @@
+"""A sample."""
+
+def answer() -> int:
+    return 42

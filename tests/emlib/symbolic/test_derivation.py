@@ -1,0 +1,121 @@
+"""Chains of claims: what is accepted, what is refused, and how a chain is shown."""
+
+from __future__ import annotations
+
+import pytest
+import sympy as sp
+
+from emlib.symbolic import Derivation, ProofError, minimum, named
+from emlib.symbolic.bound import gibbs, gibbs_for, k, q, r, states
+from emlib.symbolic.notation import latex
+
+t = sp.Symbol("t", positive=True)
+y = sp.Symbol("y", real=True)
+log_tangent = minimum(t - 1 - sp.log(t), t, at=1, label="eq-here")
+
+
+def test_a_true_link_is_kept_and_a_false_one_stops_with_the_residue() -> None:
+    chain = Derivation("eq-square", (y + 1) ** 2).equals(y**2 + 2 * y + 1, because="expand")
+    assert chain.end == y**2 + 2 * y + 1
+    with pytest.raises(ProofError, match="differ by 1"):
+        chain.equals(y**2 + 2 * y, because="forget the one")
+    assert len(chain.claims) == 1
+
+
+def test_inequalities_need_their_lemma_and_the_right_direction() -> None:
+    chain = Derivation("eq-bound", t - 1)
+    assert chain.at_least(sp.log(t), because="tangent", by=log_tangent).end == sp.log(t)
+    with pytest.raises(ProofError, match="differ"):
+        Derivation("eq-bound", t - 1).at_most(sp.log(t), because="wrong way", by=log_tangent)
+    with pytest.raises(ProofError, match="differ"):
+        Derivation("eq-bound", t - 1).at_least(2 * sp.log(t), because="too much", by=log_tangent)
+    assert (
+        Derivation("eq-bound", sp.log(t)).at_most(t - 1, because="tangent", by=log_tangent).end
+        == t - 1
+    )
+
+
+def test_a_lemma_whose_needs_do_not_hold_is_refused() -> None:
+    """2q is no distribution, so Gibbs' inequality says nothing about it."""
+    divergence = sp.Sum(2 * q[k] * sp.log(2 * q[k] / r[k]), states)
+    with pytest.raises(ProofError, match="lemma needs"):
+        Derivation("eq-false", divergence, given=gibbs().given).at_least(
+            0, because="Gibbs, wrongly", by=gibbs_for(2 * q[k], r[k])
+        )
+
+
+def test_a_chain_with_an_inequality_is_a_lemma() -> None:
+    lemma = (
+        Derivation("eq-bound", t - 1).at_least(sp.log(t), because="tangent", by=log_tangent).lemma()
+    )
+    assert lemma.expression == t - 1 - sp.log(t)
+    assert lemma.label == "eq-bound"
+    with pytest.raises(ProofError, match="no lemma"):
+        Derivation("eq-none", t).equals(t, because="the same").lemma()
+    both = Derivation("eq-both", t - 1).at_least(sp.log(t), because="down", by=log_tangent)
+    with pytest.raises(ProofError, match="no lemma"):
+        both.at_most(t - 1, because="and up", by=log_tangent).lemma()
+
+
+def test_an_infinite_limit_is_compared_as_such() -> None:
+    diverging = sp.Limit(1 / t, t, 0, "+")
+    assert Derivation("eq-infinite", diverging).equals(sp.oo, because="grows").end == sp.oo
+    with pytest.raises(ProofError):
+        Derivation("eq-infinite", sp.Limit(t, t, 0, "+")).equals(sp.oo, because="does not")
+    with pytest.raises(ProofError):
+        Derivation("eq-infinite", diverging).equals(-sp.oo, because="the other way")
+
+
+def test_numeric_checks_compare_fifty_digits_and_say_so() -> None:
+    i = sp.Symbol("i", integer=True)
+    n = sp.Symbol("n", integer=True, positive=True)
+    x = sp.IndexedBase("x", real=True)
+    points = [
+        {n: 3, x: [sp.Rational(1, 3), sp.Rational(5, 7), 2], y: sp.Rational(1, 9)},
+        {n: 2, x: [-1, sp.Rational(4, 5)], y: 3},
+    ]
+    total = sp.Sum(sp.exp(x[i]) * y, (i, 1, n))
+    chain = Derivation("eq-numeric", total).agrees(
+        y * sp.Sum(sp.exp(x[i]), (i, 1, n)), because="take y out", points=points
+    )
+    assert "2 random points to 50 digits" in chain.markdown()
+    with pytest.raises(ProofError, match="the sides are"):
+        chain.agrees(
+            total * (1 + sp.Rational(1, 10**45)), because="off in the 45th digit", points=points
+        )
+    with pytest.raises(ProofError, match="no number"):
+        chain.agrees(t * total, because="t has no value", points=points)
+    with pytest.raises(ValueError, match="at least one"):
+        chain.agrees(total, because="nowhere", points=[])
+    with pytest.raises(ProofError, match="no lemma"):
+        chain.lemma()
+
+
+def test_a_chain_is_shown_with_its_label_reasons_and_assumptions() -> None:
+    shown = gibbs().markdown()
+    assert ":label: eq-gibbs" in shown
+    assert r"\overset{\text{(a)}}{=}" in shown
+    assert r"\overset{\text{(b)}}{\ge} 0" in shown
+    assert "- (b) average" in shown
+    assert "proved with {eq}`eq-log-tangent`" in shown
+    assert r"given $\sum_{k=1}^{K} q_{k} = 1$" in shown
+    bundle = gibbs()._repr_mimebundle_()
+    assert bundle["text/markdown"] == shown
+    assert bundle["text/plain"] == repr(gibbs())
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        (y - t, "y - t"),
+        (-t + y**2, "y^{2} - t"),
+        (-3 * t / 2, r"- \frac{3 t}{2}"),
+        (t * sp.log(t) / 2, r"\frac{t}{2} \log t"),
+        (sp.log(t + 1), r"\log\left(t + 1\right)"),
+        (named(r"F(q, \theta)", t) / t, r"\frac{F(q, \theta)}{t}"),
+        (q[k] * sp.log(q[k]), r"q_{k} \log q_{k}"),
+        (sp.Subs(sp.Derivative(y**2, y), y, t), r"\left.\frac{d}{d y} y^{2}\right|_{y = t}"),
+    ],
+)
+def test_mathematics_is_set_as_a_book_sets_it(expression: sp.Expr, expected: str) -> None:
+    assert latex(expression) == expected
