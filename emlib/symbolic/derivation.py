@@ -171,7 +171,7 @@ class Derivation:
         between = " \\\\\n& \\quad " if long else " \\\\\n& "
         body = f"{opening} {between.join(links)}"
         reasons = [
-            f"{'' if single else letter + ' '}{claim.because} [{claim.method}]{{.method}}"
+            f"{'' if single else letter + ' '}{claim.because} — *{claim.method}*"
             for letter, claim in zip(letters, self.claims, strict=True)
         ]
         return "\n".join(

@@ -136,10 +136,23 @@ class BoxVisitor(BlockVisitor):
         if "derivation" in node["classes"]:
             return call("derivation", self.label(node), content(self.blocks(node)))
         if node.get("nb_element") == "cell_code":
-            return call("cell", content(self.blocks(node)))
+            body = self._cell_body(node)
+            return call("cell", content(body)) if body.strip() else ""
         if node.get("literal_block"):
             return self.listing(node)
         return self.mark(node) + self.blocks(node)
+
+    def _cell_body(self, node: nodes.Element) -> str:
+        """Code and outputs; code that the site folds away, such as that of a figure, print leaves to the site."""
+        folded = {"tag_hide-input", "tag_hide-cell"} & set(node["classes"])
+        return self.blocks(
+            node,
+            *(
+                part
+                for part in node.findall(nodes.container)
+                if folded and part.get("nb_element") == _SOURCE
+            ),
+        )
 
     def _component(self, node: nodes.Element, component: str) -> str:
         """A component of sphinx-design; what folds or hides on the site lies open in print."""
@@ -163,6 +176,7 @@ class BoxVisitor(BlockVisitor):
         raise NotImplementedError
 
 
+_SOURCE = "cell_code_source"
 _TRANSPARENT: Mapping[str, str] = MappingProxyType(
     {
         "tab-set": "its tabs follow one another",

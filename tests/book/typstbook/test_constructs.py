@@ -223,7 +223,10 @@ def test_nothing_is_lost(sample: Sample, shown: str) -> None:
     assert " ".join(shown.split()) in " ".join(text.split())
 
 
-@pytest.mark.parametrize("hidden", ["never seen", 'print("input removed")', "press", "nobody sees"])
+@pytest.mark.parametrize(
+    "hidden",
+    ["never seen", 'print("input removed")', 'print("input hidden', "press", "nobody sees"],
+)
 def test_what_the_author_removed_stays_away(sample: Sample, hidden: str) -> None:
     text = " ".join(sample.texts).replace('<button>press</button>"', "")
     assert hidden not in text

@@ -1,0 +1,76 @@
+# Exploring the EM Algorithm. `make help` lists what can be made.
+#
+# Needs python3 (3.11 to 3.13, with venv) and make; everything else goes into .venv.
+
+SHELL := bash
+.SHELLFLAGS := -eo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help book chapter serve test check clean lock FORCE
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PDF := exploring-em.pdf
+
+# -W -n --keep-going: every warning and every dangling reference fails the build, and all of them are shown.
+CONFIG := --config _config.yml --path-output "$(CURDIR)"
+STRICT := $(BIN)/jupyter-book build book $(CONFIG) --toc "$(CURDIR)/_toc.yml" -W -n --keep-going
+# What Sphinx has read of the book: renewed whenever a chapter, emlib or the configuration changed.
+READ := _build/.doctrees/environment.pickle
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+book: $(READY) _build/html/$(PDF)  ## build the website (_build/html) and the PDF (_build/exploring-em.pdf)
+	@echo "The website is _build/html/index.html, the PDF is _build/$(PDF)."
+
+$(READ): $(READY) FORCE
+	$(STRICT)
+
+_build/$(PDF): $(READ) _config.yml _toc.yml
+	$(STRICT) --builder custom --custom-builder typst
+	cp _build/typst/$(PDF) $@
+
+_build/html/$(PDF): _build/$(PDF)
+	cp $< $@
+
+chapter: $(READY)  ## build one chapter while you write it: make chapter NAME=bound
+	@test -f "book/$(NAME).md" || { echo "Say which chapter: make chapter NAME=...; there is $(basename $(notdir $(wildcard book/*.md)))."; exit 2; }
+	@echo "References to other chapters stay open, and are warned of; 'make book' resolves them."
+	$(BIN)/jupyter-book build book/$(NAME).md $(CONFIG)
+
+serve: $(READY)  ## serve the website on this machine, rebuilt when a source changes
+	$(BIN)/python book/_ext/serve.py $(STRICT)
+
+test: $(READY)  ## run every test
+	$(BIN)/python -m pytest --cov
+
+check: $(READY)  ## lint, types, spelling, prose and links of our own sources
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/python book/_ext/prose.py
+
+clean:  ## remove what was built (the environment stays: delete .venv to renew it)
+	rm -rf _build
+
+lock:  ## renew requirements.txt (needs uv)
+	uv pip compile pyproject.toml --all-extras --group book --group test --group check --group build \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.txt
+
+# The environment: pinned and hashed, compiled to bytecode, by uv where it is installed and by pip otherwise.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed; $(PYTHON) is {v[0]}.{v[1]}. Try: make PYTHON=python3.13 ...")'
+	@echo "Setting up $(VENV) (once; a minute or two) ..."
+	$(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null; then \
+	  export UV_COMPILE_BYTECODE=1 VIRTUAL_ENV=$(CURDIR)/$(VENV); \
+	  uv pip install --quiet --require-hashes -r requirements.txt && \
+	  uv pip install --quiet --no-deps --no-build-isolation --editable .; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	fi
+	@touch $@
