@@ -64,8 +64,8 @@ class AscentError(ArithmeticError):
 class Stopped(enum.Enum):
     """Why a run of EM ended."""
 
-    TOLERANCE = "the last step gained no more than the tolerance"
-    ROUNDING = "the last step's change was lost in rounding"
+    TOLERANCE = "the gain fell below the tolerance"
+    ROUNDING = "the change was lost in rounding"
     MAX_STEPS = "the limit on steps was reached"
 
 
@@ -119,7 +119,7 @@ class Trace(Generic[Params, Stats]):
 
     def __str__(self) -> str:
         return (
-            f"{len(self.steps) - 1} steps of EM to log-likelihood {self.log_likelihood:.6f}: "
+            f"log-likelihood {self.log_likelihood:.6f} after {len(self.steps) - 1} steps: "
             f"{self.stopped.value}"
         )
 

@@ -72,17 +72,18 @@ def bound_by_q(
     return ax
 
 
-def trace_of_bound(ax: Axes, trace: Trace[Any, Any]) -> Axes:
-    """Log-likelihood by step, and the bound that the M-step before it had already guaranteed."""
-    steps = np.arange(len(trace.steps))
-    bounds = [step.split.free_energy for step in trace.steps]
-    ax.fill_between(
-        steps, bounds, trace.log_likelihoods, color=COLOURS["gap"], alpha=0.3, label="gap KL"
-    )
-    ax.plot(steps, trace.log_likelihoods, "o-", color=COLOURS["first"], label="log-likelihood")
-    ax.plot(
-        steps, bounds, "v--", color=COLOURS["bound"], linewidth=1, label="bound before the E-step"
-    )
-    ax.set(xlabel="step", ylabel="nats")
-    ax.legend(loc="lower right")
+def trace_of_bound(ax: Axes, trace: Trace[Any, Any], last: int) -> Axes:
+    """How far each step still was from the end, on a logarithmic axis, up to step `last`.
+
+    Above each log-likelihood stands the shortfall of the bound that the M-step before it had guaranteed.
+    """
+    steps = np.arange(1, min(last, len(trace.steps) - 2) + 1)
+    end = trace.log_likelihood
+    short = end - trace.log_likelihoods[steps]
+    promised = end - np.array([trace.steps[step].split.free_energy for step in steps])
+    ax.fill_between(steps, short, promised, color=COLOURS["gap"], alpha=0.3, label="gap KL")
+    ax.semilogy(steps, promised, "v--", color=COLOURS["bound"], linewidth=1, label="bound")
+    ax.semilogy(steps, short, "o-", color=COLOURS["first"], label="log-likelihood")
+    ax.set(xlabel="step", ylabel="nats below the end", xticks=steps)
+    ax.legend()
     return ax

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Ellipse
 
@@ -30,15 +31,23 @@ def contours(
 ) -> Axes:
     """Level lines of a log-likelihood at so many nats below its highest grid point, with named points."""
     levels = sorted(float(heights.max()) - depth for depth in below_peak)
-    ax.contourf(x, y, heights, levels=[*levels, float(heights.max())], cmap="Blues", alpha=0.75)
+    shades = colormaps["Blues"](np.linspace(0.05, 0.5, len(levels)))
+    ax.contourf(x, y, heights, levels=[*levels, np.inf], colors=shades)
     lines = ax.contour(x, y, heights, levels=levels, colors=COLOURS["first"], linewidths=0.8)
-    labels = {
-        level: f"-{depth:g}" for level, depth in zip(levels, sorted(below_peak)[::-1], strict=True)
-    }
-    ax.clabel(lines, fmt=labels, fontsize=7)
+    depths = dict(zip(levels, sorted(below_peak, reverse=True), strict=True))
+    ax.clabel(lines, fmt={level: f"−{depth:g}" for level, depth in depths.items()}, fontsize=8)
+    middle = (x[0] + x[-1]) / 2
     for name, (horizontal, vertical) in (marks or {}).items():
         ax.plot(horizontal, vertical, "o", color=COLOURS["second"])
-        ax.annotate(name, (horizontal, vertical), (6, 6), textcoords="offset points")
+        side, gap = ("right", -7) if horizontal <= middle else ("left", 7)
+        ax.annotate(
+            name,
+            (horizontal, vertical),
+            xytext=(gap, 3),
+            textcoords="offset points",
+            horizontalalignment=side,
+            fontweight="bold",
+        )
     return ax
 
 

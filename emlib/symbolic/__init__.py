@@ -1,9 +1,9 @@
 """Derivations that prove their own lines. Needs SymPy: `pip install exploring-em[symbolic]`."""
 
 from emlib.symbolic.derivation import Claim, Derivation
-from emlib.symbolic.inequality import NonNegative, ProofError, minimum, square
+from emlib.symbolic.inequality import NonNegative, minimum, square
 from emlib.symbolic.notation import NormalDensity, in_order, named, named_entry
-from emlib.symbolic.reduce import residue
+from emlib.symbolic.reduce import ProofError, residue
 
 __all__ = [
     "Claim",

@@ -71,7 +71,7 @@ def jensen() -> Derivation:
     average = named(r"\bar{y}", sp.Sum(q[j] * value[j], (j, 1, K)))
     under = log_tangent.at({ratio: value[k] / average}).times(q[k]).summed(*states)
     return Derivation(
-        "eq-jensen", sp.log(sp.Sum(q[k] * value[k], states)), given=[q_is_distribution]
+        "eq-jensen", sp.log(sp.Sum(q[k] * value[k], states)), given=(q_is_distribution,)
     ).at_least(
         sp.Sum(q[k] * sp.log(value[k]), states),
         because="average $u-1-\\log u\\ge 0$ over $u=y_k/\\bar y$ with weights $q_k$, where $\\bar y=\\sum_k q_ky_k$",
@@ -85,11 +85,11 @@ def gibbs() -> Derivation:
     under = log_tangent.at({ratio: r[k] / q[k]}).times(q[k]).summed(*states)
     divergence = kl(q[k], r[k])
     return (
-        Derivation("eq-gibbs", divergence, given=[q_is_distribution, r_is_distribution])
+        Derivation("eq-gibbs", divergence, given=(q_is_distribution, r_is_distribution))
         .equals(divergence.meaning, because="the definition")
         .at_least(
             0,
-            because="average $u-1-\\log u\\ge 0$ over $u=r_k/q_k$ with weights $q_k$; zero only where $r=q$",
+            because="average $u-1-\\log u\\ge 0$ over $u=r_k/q_k$ with weights $q_k$",
             by=under,
         )
     )
@@ -104,7 +104,7 @@ def gibbs_for(left: sp.Expr, right: sp.Expr) -> NonNegative:
 def decomposition() -> Derivation:
     """Log-evidence = free energy + KL gap, whatever q is."""
     return (
-        Derivation("eq-decomposition", sp.log(evidence), given=[q_is_distribution])
+        Derivation("eq-decomposition", sp.log(evidence), given=(q_is_distribution,))
         .equals(
             sp.Sum(q[k] * sp.log(evidence), states),
             because="an average of a constant is the constant",
@@ -124,7 +124,7 @@ def decomposition() -> Derivation:
 @cache
 def lower_bound() -> Derivation:
     """The free energy is a lower bound of the log-evidence."""
-    return Derivation("eq-lower-bound", sp.log(evidence), given=[q_is_distribution]).at_least(
+    return Derivation("eq-lower-bound", sp.log(evidence), given=(q_is_distribution,)).at_least(
         free_energy,
         because="the difference is $\\mathrm{KL}(q\\,\\|\\,r)$, which is never negative",
         by=gibbs_for(q[k], posterior(k)),

@@ -8,23 +8,25 @@ A link that SymPy cannot reduce to zero raises `ProofError` with the residue, an
 
 from __future__ import annotations
 
+import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import mpmath
 import sympy as sp
 
-from emlib.symbolic.inequality import NonNegative, ProofError
+from emlib.symbolic.inequality import NonNegative
 from emlib.symbolic.notation import latex, meanings_expanded
-from emlib.symbolic.reduce import evaluated, residue
+from emlib.symbolic.reduce import ProofError, evaluated, residue
 
 Relation: TypeAlias = Literal["=", r"\ge", r"\le"]
 Point: TypeAlias = dict[sp.Basic, Any]
 
 DIGITS = 50
+FEWEST_POINTS = 5
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,8 @@ class Claim:
         """How the link was checked, for a reader."""
         if self.points:
             return f"checked numerically at {len(self.points)} random points to {DIGITS} digits"
-        if self.by is not None:
-            where = f" with {{eq}}`{self.by.label}`" if self.by.label else ""
-            return f"proved{where}"
+        if self.by is not None and self.by.label:
+            return f"proved with {{eq}}`{self.by.label}`"
         return "proved"
 
     def check(self) -> None:
@@ -58,14 +59,24 @@ class Claim:
         Raises:
             ProofError: it does not hold; the message gives both sides and what is left of their difference.
         """
+        if self.left.has(sp.Float) or self.right.has(sp.Float):
+            raise ProofError(f"{self}: rounded numbers prove nothing; write them as fractions")
         if self.points:
             self._check_at_points()
-            return
+        elif self.left.is_infinite or self.right.is_infinite:
+            if self.relation != "=" or evaluated(self.left) != self.right:
+                raise ProofError(f"{self}\n  the left side is {evaluated(self.left)}")
+        else:
+            self._check_difference()
+
+    def _check_difference(self) -> None:
+        if (self.by is None) != (self.relation == "="):
+            raise ProofError(
+                f"{self}: an inequality needs a lemma, given as by=..., and an equation none"
+            )
         difference = self.left - self.right
         if self.relation == r"\le":
             difference = -difference
-        if self.by is None and self.relation != "=":
-            raise ProofError(f"{self}: an inequality needs a lemma, given as by=...")
         if self.by is not None:
             difference -= self.by.expression
             for need in self.by.needs:
@@ -74,18 +85,14 @@ class Claim:
                     raise ProofError(
                         f"{self}\n  the lemma needs {need}, but there {unproved} is left"
                     )
-        if self.left.is_infinite or self.right.is_infinite:
-            left_over = sp.Integer(0) if evaluated(self.left) == self.right else self.left
-        else:
-            left_over = residue(difference, self.given)
+        left_over = residue(difference, self.given)
         if left_over != 0:
             raise ProofError(f"{self}\n  the two sides differ by {left_over}")
 
     def _check_at_points(self) -> None:
         for point in self.points:
             left, right = (_number(side, point) for side in (self.left, self.right))
-            scale = max(abs(left), abs(right), mpmath.mpf(1))
-            if abs(left - right) > scale * mpmath.mpf(10) ** -DIGITS:
+            if abs(left - right) > max(abs(left), abs(right)) * mpmath.mpf(10) ** -DIGITS:
                 raise ProofError(
                     f"{self}\n  at {point} the sides are {mpmath.nstr(left, 20)} and {mpmath.nstr(right, 20)}"
                 )
@@ -94,15 +101,19 @@ class Claim:
         return f"{self.left} {self.relation} {self.right} ({self.because})"
 
 
+@dataclass(frozen=True)
 class Derivation:
-    """A labelled chain of claims that starts at one expression and ends at another."""
+    """A labelled chain of claims that starts at one expression and ends at another.
 
-    def __init__(self, label: str, start: sp.Expr, given: Sequence[sp.Eq] = ()) -> None:
-        """Label the equation for {eq}; `given` are equations that hold throughout, a sum on the left of each."""
-        self.label = label
-        self.start = start
-        self.given = tuple(given)
-        self.claims: list[Claim] = []
+    Adding a link gives a new, longer chain; this one stays as it is.
+    """
+
+    label: str
+    """The label of the equation, for {eq}."""
+    start: sp.Expr
+    given: tuple[sp.Eq, ...] = ()
+    """Equations that hold throughout, a sum on the left of each."""
+    claims: tuple[Claim, ...] = ()
 
     @property
     def end(self) -> sp.Expr:
@@ -111,88 +122,109 @@ class Derivation:
 
     def equals(self, expression: Any, because: str) -> Derivation:
         """Add a link: what came before equals this expression."""
-        return self._add(Claim(self.end, "=", sp.sympify(expression), because, given=self.given))
+        return self._with(Claim(self.end, "=", sp.sympify(expression), because, given=self.given))
 
     def at_least(self, expression: Any, because: str, by: NonNegative) -> Derivation:
         """Add a link: what came before is at least this, since the difference is the lemma's expression."""
-        return self._add(
+        return self._with(
             Claim(self.end, r"\ge", sp.sympify(expression), because, by, given=self.given)
         )
 
     def at_most(self, expression: Any, because: str, by: NonNegative) -> Derivation:
         """Add a link: what came before is at most this, since the difference is the lemma's expression."""
-        return self._add(
+        return self._with(
             Claim(self.end, r"\le", sp.sympify(expression), because, by, given=self.given)
         )
 
-    def agrees(self, expression: Any, because: str, points: Sequence[Point]) -> Derivation:
-        """Add a link that SymPy cannot decide: both sides compared at these points to 50 digits."""
-        if not points:
-            raise ValueError("points: expected at least one assignment of numbers to symbols")
-        return self._add(
-            Claim(self.end, "=", sp.sympify(expression), because, points=tuple(points))
-        )
+    def agrees(
+        self,
+        expression: Any,
+        because: str,
+        draw: Callable[[random.Random], Point],
+        count: int = 20,
+        seed: int = 0,
+    ) -> Derivation:
+        """Add a link that SymPy cannot decide: both sides compared to 50 digits at points drawn at random.
+
+        `draw` makes a point: an exact number for each symbol, a sequence of them for each indexed one.
+
+        Raises:
+            ValueError: fewer than five points.
+            ProofError: the sides differ at a point, or are no numbers there.
+        """
+        if count < FEWEST_POINTS:
+            raise ValueError(f"count: expected at least {FEWEST_POINTS} points, got {count}")
+        rng = random.Random(seed)
+        points = tuple(draw(rng) for _ in range(count))
+        return self._with(Claim(self.end, "=", sp.sympify(expression), because, points=points))
 
     def lemma(self) -> NonNegative:
         """What the chain proved, as a lemma: its start is at least its end, or at most.
 
         Raises:
-            ProofError: the chain holds no inequality, or inequalities of both directions.
+            ProofError: the chain holds no inequality, inequalities of both directions, or a numeric check.
         """
         directions = {claim.relation for claim in self.claims} - {"="}
-        if len(directions) != 1 or any(claim.points for claim in self.claims):
+        finite = not (self.start.is_infinite or self.end.is_infinite)
+        if len(directions) != 1 or not finite or any(claim.points for claim in self.claims):
             raise ProofError(f"{self.label}: no lemma follows from {self!r}")
         sign = 1 if directions == {r"\ge"} else -1
         equality = tuple(e for claim in self.claims if claim.by for e in claim.by.equality)
         return NonNegative(sign * (self.start - self.end), equality, self.label, self.given)
 
-    def _add(self, claim: Claim) -> Derivation:
+    def _with(self, claim: Claim) -> Derivation:
         began = time.perf_counter()
         claim.check()
-        seconds = time.perf_counter() - began
-        self.claims.append(replace(claim, seconds=seconds))
-        return self
+        timed = replace(claim, seconds=time.perf_counter() - began)
+        return replace(self, claims=(*self.claims, timed))
 
     def markdown(self) -> str:
-        """The chain as MyST: aligned mathematics with a number, and a reason for each line."""
+        """The chain as MyST: aligned mathematics with a number, a reason for each line, and what was assumed."""
         letters = [f"({chr(ord('a') + n)})" for n in range(len(self.claims))]
-        single = len(self.claims) == 1
-        signs = [
-            claim.relation if single else rf"\overset{{\text{{{letter}}}}}{{{claim.relation}}}"
-            for letter, claim in zip(letters, self.claims, strict=True)
-        ]
-        links = [
-            f"{sign} {latex(claim.right)}" for sign, claim in zip(signs, self.claims, strict=True)
-        ]
+        if len(letters) == 1:
+            signs, names = [str(claim.relation) for claim in self.claims], [""]
+        else:
+            signs = [
+                rf"\overset{{\text{{{letter}}}}}{{{claim.relation}}}"
+                for letter, claim in zip(letters, self.claims, strict=True)
+            ]
+            names = [f"{letter} " for letter in letters]
         start = latex(self.start)
         # A long left side takes a line of its own, so that the chain fits a phone and a page.
-        long = _width(start) > 24
-        opening = f"& {start} \\\\\n& \\quad" if long else f"{start} &"
-        between = " \\\\\n& \\quad " if long else " \\\\\n& "
-        body = f"{opening} {between.join(links)}"
-        reasons = [
-            f"{'' if single else letter + ' '}{claim.because} — *{claim.method}*"
-            for letter, claim in zip(letters, self.claims, strict=True)
-        ]
+        opening, indent = (
+            (f"& {start} \\\\\n& \\quad", "\\quad ") if _width(start) > 24 else (f"{start} &", "")
+        )
+        links = (
+            f"{sign} {latex(claim.right)}" for sign, claim in zip(signs, self.claims, strict=True)
+        )
+        reasons = (
+            f"- {name}{_reason(claim)}" for name, claim in zip(names, self.claims, strict=True)
+        )
         return "\n".join(
             [
                 "::::{container} derivation",
                 ":::{math}",
                 f":label: {self.label}",
                 r"\begin{aligned}",
-                body,
+                f"{opening} " + f" \\\\\n& {indent}".join(links),
                 r"\end{aligned}",
                 ":::",
-                *(f"- {reason}" for reason in [*reasons, *self._assumptions()]),
+                *reasons,
+                *self._assumptions(),
                 "::::",
             ]
         )
 
     def _assumptions(self) -> list[str]:
-        if not self.given:
-            return []
-        equations = ", ".join(f"${latex(e.lhs)} = {latex(e.rhs)}$" for e in self.given)
-        return [f"given {equations}"]
+        """The given equations, and which symbols are positive, as a last line."""
+        shown = [self.start, *(claim.right for claim in self.claims)]
+        parts = [f"${latex(equation.lhs)} = {latex(equation.rhs)}$" for equation in self.given]
+        positive = sorted(
+            {name for expression in shown for name in _positive(expression)}, key=str.lower
+        )
+        if positive:
+            parts.append(f"${', '.join(positive)} > 0$")
+        return [f"- given {', '.join(parts)}"] if parts else []
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/markdown": self.markdown(), "text/plain": repr(self)}
@@ -200,6 +232,27 @@ class Derivation:
     def __repr__(self) -> str:
         chain = " ".join(f"{claim.relation} {claim.right}" for claim in self.claims)
         return f"Derivation({self.label!r}: {self.start} {chain})"
+
+
+def _reason(claim: Claim) -> str:
+    equality = ""
+    if claim.by is not None:
+        cases = (f"${latex(case.lhs)} = {latex(case.rhs)}$" for case in claim.by.equality)
+        equality = f"; equality only where {' and '.join(cases)}"
+    return f"{claim.because}{equality} — *{claim.method}*"
+
+
+def _positive(expressions: sp.Tuple) -> set[str]:
+    """The symbols that are assumed to be positive, as a reader sees them; whole numbers aside."""
+    plain = meanings_expanded(expressions)
+    inside = {base for entry in plain.atoms(sp.Indexed) for base in entry.base.free_symbols}
+    symbols = plain.atoms(sp.Symbol) - inside | plain.atoms(sp.Indexed)
+    # One entry stands for all: q_k, not q_j too.
+    found: dict[str, str] = {}
+    for symbol in sorted(symbols, key=str, reverse=True):
+        if symbol.is_positive and not symbol.is_integer:
+            found[latex(getattr(symbol, "base", symbol))] = latex(symbol)
+    return set(found.values())
 
 
 def _width(tex: str) -> int:

@@ -58,7 +58,7 @@ def weights() -> Derivation:
         -sp.Sum(count[k] * sp.log(weight[k]), states),
     )
     return (
-        Derivation("eq-m-step-weights", shortfall, given=[counts_add_up, weights_add_up])
+        Derivation("eq-m-step-weights", shortfall, given=(counts_add_up, weights_add_up))
         .equals(
             N * sp.Sum(count[k] / N * sp.log(count[k] / (N * weight[k])), states),
             because="gather the logarithms; this is $N$ times the KL from the shares $N_k/N$ to the weights $\\pi_k$",
@@ -72,11 +72,12 @@ def lagrange() -> Derivation:
     """The same weights from a multiplier: the way the field usually writes it."""
     multiplier = sp.Symbol("lambda", positive=True)
     one = sp.Symbol("pi_k", positive=True)
-    others, their_count = sp.symbols("S C", positive=True)
-    lagrangian = share_of_k * sp.log(one) + their_count - multiplier * (one + others - 1)
+    others = sp.Symbol("B", positive=True)
+    their_terms = sp.Symbol("C", real=True)
+    lagrangian = share_of_k * sp.log(one) + their_terms - multiplier * (one + others - 1)
     return Derivation("eq-lagrange", sp.Derivative(lagrangian, one)).equals(
         in_order(share_of_k / one, -multiplier),
-        because="$C$ and $S$ hold the terms of the other components; so $\\pi_k=N_k/\\lambda$ at the stationary point",
+        because="only the terms with $\\pi_k$ move; the slope is zero at $\\pi_k=N_k/\\lambda$",
     )
 
 
@@ -95,7 +96,7 @@ def mean_slope() -> Derivation:
         )
         .equals(
             share_of_k * (mean_hat - mean) / variance,
-            because="add up; the slope is zero at the weighted mean $\\hat\\mu_k$ and nowhere else",
+            because="add up: the slope has the sign of $\\hat\\mu_k-\\mu_k$",
         )
     )
 
@@ -196,7 +197,7 @@ def hard_limit() -> Derivation:
         "eq-hard-limit", sp.Limit(1 / (1 + odds * sp.exp(-extra / (2 * v))), v, 0, "+")
     ).equals(
         1,
-        because="$\\Delta>0$ is how much farther the other mean is, squared; the exponential goes to zero",
+        because="the exponential goes to zero",
     )
 
 

@@ -182,7 +182,7 @@ def moment_matching() -> Derivation:
     ell = sp.Sum(eta * statistic[n] - partition(eta), data)
     return Derivation("eq-moment-matching", sp.Derivative(ell, eta)).equals(
         in_order(sp.Sum(statistic[n], data), -N * sp.Derivative(partition(eta), eta)),
-        because="the data enter only through the sum of their statistics $T_n=T(x_n)$",
+        because="differentiate term by term, with $T_n=T(x_n)$; $\\log h$ does not contain $\\eta$",
     )
 
 

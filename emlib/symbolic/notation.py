@@ -15,11 +15,17 @@ class Named(sp.Symbol):  # type: ignore[misc]
     meaning: sp.Expr
 
     def __new__(cls, latex: str, meaning: Any) -> Named:
-        """A symbol as positive or real as its meaning is known to be."""
+        """A symbol as positive or real as its meaning is known to be.
+
+        Raises:
+            ValueError: the meaning depends on an index; that is for `named_entry`.
+        """
         expression = sp.sympify(meaning)
-        facts = {"real": True}
-        if meanings_expanded(expression).is_positive:
-            facts = {"positive": True}
+        plain = meanings_expanded(expression)
+        loose = {i for entry in plain.atoms(sp.Indexed) for i in entry.indices} & plain.free_symbols
+        if loose:
+            raise ValueError(f"{latex} depends on the index {loose}: name it with named_entry")
+        facts = {"positive": True} if plain.is_positive else {"real": True}
         symbol: Named = sp.Symbol.__xnew__(cls, latex, **facts)
         symbol.meaning = expression
         return symbol
@@ -32,6 +38,14 @@ class Named(sp.Symbol):  # type: ignore[misc]
         """Those of the meaning too: a derivative of the name is that of what it stands for."""
         symbols: set[sp.Basic] = self.meaning.free_symbols
         return {self} | symbols
+
+    def _eval_derivative_n_times(self, variable: sp.Symbol, times: int) -> sp.Expr:
+        if variable == self:
+            return sp.Integer(1 if times == 1 else 0)
+        return sp.diff(self.meaning, (variable, times))
+
+    def _eval_subs(self, old: sp.Basic, new: sp.Basic) -> sp.Expr:
+        return self if old not in self.meaning.free_symbols else self.meaning.subs(old, new)
 
 
 def named(latex: str, meaning: Any) -> Named:
@@ -68,7 +82,19 @@ class NamedEntry(sp.Function):  # type: ignore[misc]
     @property
     def meaning(self) -> sp.Expr:
         """The template at this index."""
-        return self.template.xreplace({self.index: self.args[0]})
+        return with_fresh_indices(self.template).xreplace({self.index: self.args[0]})
+
+    @property
+    def free_symbols(self) -> set[sp.Basic]:
+        """Those of the meaning: a derivative of the entry is that of what it stands for."""
+        symbols: set[sp.Basic] = self.meaning.free_symbols
+        return symbols
+
+    def _eval_derivative(self, variable: sp.Symbol) -> sp.Expr:
+        return sp.diff(self.meaning, variable)
+
+    def _eval_subs(self, old: sp.Basic, new: sp.Basic) -> sp.Expr:
+        return self.meaning.subs(old, new)
 
     def _latex(self, printer: LatexPrinter) -> str:
         return f"{self.name}_{{{printer.doprint(self.args[0])}}}"
@@ -92,6 +118,20 @@ def meanings_expanded(expression: sp.Expr, keep: tuple[type[sp.Basic], ...] = ()
         if expanded == expression:
             return expression
         expression = expanded
+
+
+def with_fresh_indices(expression: sp.Expr) -> sp.Expr:
+    """The expression with an index of its own for each sum, so that nothing put into a sum is captured by it."""
+    seen: dict[tuple[sp.Basic, ...], sp.Sum] = {}
+
+    def renamed(function: sp.Expr, *limits: sp.Tuple) -> sp.Sum:
+        if (function, *limits) not in seen:  # a sum that occurs twice stays one, and may cancel
+            fresh = {limit[0]: sp.Dummy(limit[0].name, integer=True) for limit in limits}
+            bounds = (limit.xreplace(fresh) for limit in limits)
+            seen[function, *limits] = sp.Sum(function.xreplace(fresh), *bounds)
+        return seen[function, *limits]
+
+    return expression.replace(sp.Sum, renamed)
 
 
 class InOrder(sp.Function):  # type: ignore[misc]
@@ -205,9 +245,9 @@ def _is_heavy(factor: sp.Expr) -> bool:
     return bool(factor.has(sp.Sum, sp.log) or (len(factor.args) > 2 and not factor.is_Function))
 
 
-def _weight(factor: sp.Expr) -> tuple[int, bool, bool]:
+def _weight(factor: sp.Expr) -> tuple[int, bool, bool, bool]:
     """Numbers, then symbols, then indexed quantities, then brackets, then functions, then sums."""
-    base = factor.as_base_exp()[0]
+    base = factor if isinstance(factor, sp.exp) else factor.as_base_exp()[0]
     kinds = (
         (sp.Number, sp.NumberSymbol),
         (sp.Symbol, NamedEntry),
@@ -216,4 +256,4 @@ def _weight(factor: sp.Expr) -> tuple[int, bool, bool]:
         (sp.Function,),
     )
     kind = next((n for n, types in enumerate(kinds) if isinstance(base, types)), len(kinds))
-    return kind, not base.is_Number, not base.is_integer
+    return kind, not base.is_Number, not base.is_integer, not base.is_positive

@@ -85,6 +85,8 @@ class FloatVisitor(BoxVisitor):
             "book-table",
             self._caption("table", node, _child(node, nodes.title)),
             columns,
+            # Where a table goes on over the page its head is repeated, as decoration; that may hold no links.
+            "false" if head and any(head.findall(nodes.reference)) else "true",
             f"({''.join(self._row(row, 0) for row in (head.children if head else ()))})",
             *(self._row(row, stubs).rstrip(", ") for row in (body.children if body else ())),
         )

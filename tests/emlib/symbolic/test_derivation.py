@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import pytest
 import sympy as sp
 
@@ -19,7 +22,6 @@ def test_a_true_link_is_kept_and_a_false_one_stops_with_the_residue() -> None:
     assert chain.end == y**2 + 2 * y + 1
     with pytest.raises(ProofError, match="differ by 1"):
         chain.equals(y**2 + 2 * y, because="forget the one")
-    assert len(chain.claims) == 1
 
 
 def test_inequalities_need_their_lemma_and_the_right_direction() -> None:
@@ -70,25 +72,45 @@ def test_numeric_checks_compare_fifty_digits_and_say_so() -> None:
     i = sp.Symbol("i", integer=True)
     n = sp.Symbol("n", integer=True, positive=True)
     x = sp.IndexedBase("x", real=True)
-    points = [
-        {n: 3, x: [sp.Rational(1, 3), sp.Rational(5, 7), 2], y: sp.Rational(1, 9)},
-        {n: 2, x: [-1, sp.Rational(4, 5)], y: 3},
-    ]
+
+    def draw(rng: random.Random) -> dict[sp.Basic, Any]:
+        values = [sp.Rational(rng.randint(-30, 30), 7) for _ in range(3)]
+        return {n: 3, x: values, y: sp.Rational(rng.randint(1, 30), 9)}
+
     total = sp.Sum(sp.exp(x[i]) * y, (i, 1, n))
-    chain = Derivation("eq-numeric", total).agrees(
-        y * sp.Sum(sp.exp(x[i]), (i, 1, n)), because="take y out", points=points
-    )
-    assert "2 random points to 50 digits" in chain.markdown()
+    start = Derivation("eq-numeric", total)
+    chain = start.agrees(y * sp.Sum(sp.exp(x[i]), (i, 1, n)), because="take y out", draw=draw)
+    assert "20 random points to 50 digits" in chain.markdown()
     with pytest.raises(ProofError, match="the sides are"):
-        chain.agrees(
-            total * (1 + sp.Rational(1, 10**45)), because="off in the 45th digit", points=points
+        start.agrees(
+            total * (1 + sp.Rational(1, 10**45)), because="off in the 45th digit", draw=draw
         )
     with pytest.raises(ProofError, match="no number"):
-        chain.agrees(t * total, because="t has no value", points=points)
-    with pytest.raises(ValueError, match="at least one"):
-        chain.agrees(total, because="nowhere", points=[])
+        start.agrees(t * total, because="t has no value", draw=draw)
+    with pytest.raises(ValueError, match="at least 5"):
+        start.agrees(total, because="too few", draw=draw, count=1)
+    with pytest.raises(ProofError, match="the sides are"):
+        Derivation("eq-tiny", sp.exp(-500 * y)).agrees(
+            2 * sp.exp(-500 * y), because="both are tiny", draw=draw
+        )
     with pytest.raises(ProofError, match="no lemma"):
         chain.lemma()
+
+
+def test_rounded_numbers_and_endless_sums_are_refused() -> None:
+    with pytest.raises(ProofError, match="rounded"):
+        Derivation("eq-rounded", sp.Float(1)).equals(
+            sp.Float(1) + sp.Float(1e-17), because="nearly"
+        )
+    endless = sp.Sum(1 / k - 1 / (k + 1), (k, 1, sp.oo))
+    with pytest.raises(ProofError, match="no end"):
+        Derivation("eq-endless", endless).equals(1, because="telescope")
+
+
+def test_adding_a_link_leaves_the_shorter_chain_as_it_was() -> None:
+    short = Derivation("eq-short", y)
+    long = short.equals(y + 0, because="nothing added")
+    assert (len(short.claims), len(long.claims)) == (0, 1)
 
 
 def test_a_chain_is_shown_with_its_label_reasons_and_assumptions() -> None:
@@ -98,7 +120,9 @@ def test_a_chain_is_shown_with_its_label_reasons_and_assumptions() -> None:
     assert r"\overset{\text{(b)}}{\ge} 0" in shown
     assert "- (b) average" in shown
     assert "proved with {eq}`eq-log-tangent`" in shown
+    assert r"equality only where $\frac{r_{k}}{q_{k}} = 1$" in shown
     assert r"given $\sum_{k=1}^{K} q_{k} = 1$" in shown
+    assert "$q_{k}, r_{k} > 0$" in shown
     bundle = gibbs()._repr_mimebundle_()
     assert bundle["text/markdown"] == shown
     assert bundle["text/plain"] == repr(gibbs())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import sympy as sp
 
-from emlib.symbolic import ProofError, minimum, square
-from emlib.symbolic.bound import gibbs
+from emlib.symbolic import Derivation, ProofError, in_order, minimum, square
+from emlib.symbolic.bound import evidence, free_energy, gibbs, joint, lower_bound
 from emlib.symbolic.likelihood import log_tangent, ratio
 
 t = sp.Symbol("t", positive=True)
@@ -59,6 +59,54 @@ def test_factors_must_be_positive() -> None:
     for factor in (-1, y, 0):
         with pytest.raises(ProofError, match="positive"):
             log_tangent.times(factor)
+
+
+def test_every_assumption_of_a_replaced_symbol_is_kept() -> None:
+    w = sp.Symbol("w", nonnegative=True)
+    lemma = square(w)
+    assert lemma.at({w: t}).expression == t**2
+    with pytest.raises(ProofError, match="negative"):
+        lemma.at({w: y})
+
+
+def test_the_point_of_a_minimum_lies_in_the_domain_of_its_variable() -> None:
+    """For t > 0 the slope of the cubic is (t + 1) times t, but its zero at -1 says nothing about t > 0."""
+    with pytest.raises(ProofError, match="positive"):
+        minimum(t**3 / 3 + t**2 / 2 - sp.Rational(1, 6), t, at=-1)
+    with pytest.raises(ProofError, match="positive"):
+        minimum(t**3 / 3 - y * t**2 / 2 + y**3 / 6, t, at=y)
+
+
+def test_a_range_that_may_run_backwards_is_refused() -> None:
+    M, N = sp.symbols("M N", integer=True, positive=True)
+    assert square(y).summed(k, 1, N).expression == sp.Sum(y**2, (k, 1, N))
+    with pytest.raises(ProofError, match="backwards"):
+        square(y).summed(k, 1, M - N)
+
+
+def test_an_indexed_symbol_is_replaced_at_every_index() -> None:
+    """Else the evidence, a sum over j, would keep the old densities while the rest, over k, takes the new ones."""
+    doubled = lower_bound().lemma().at({joint[k]: 2 * joint[k]})
+    claim = Derivation("eq-false", sp.log(evidence), given=lower_bound().given)
+    with pytest.raises(ProofError, match="differ"):
+        claim.at_least(
+            in_order(free_energy, sp.log(2)), because="doubled on one side only", by=doubled
+        )
+
+
+def test_no_index_is_captured_by_a_sum() -> None:
+    c, z = sp.symbols("c z", real=True)
+    f, g = sp.IndexedBase("f", real=True), sp.IndexedBase("g", real=True)
+    over_k = (k, 1, K)
+    zero_and_a_square = c * sp.Sum(f[k], over_k) - sp.Sum(c * f[k], over_k) + z**2
+    lemma = (
+        Derivation("eq-zero", zero_and_a_square)
+        .at_least(0, because="a square", by=square(z))
+        .lemma()
+    )
+    captured = g[k] * sp.Sum(f[k], over_k) - sp.Sum(g[k] * f[k], over_k) + z**2
+    with pytest.raises(ProofError, match="differ"):
+        Derivation("eq-false", captured).at_least(0, because="captured", by=lemma.at({c: g[k]}))
 
 
 def test_what_a_lemma_needs_follows_its_substitutions() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sympy as sp
 
-from emlib.symbolic import NormalDensity, in_order, named, named_entry, residue
+from emlib.symbolic import NormalDensity, ProofError, in_order, named, named_entry, residue
 
 n, m, k = sp.symbols("n m k", integer=True)
 N, K = sp.symbols("N K", integer=True, positive=True)
@@ -90,6 +90,25 @@ def test_a_given_equation_about_another_sum_does_not_help() -> None:
         pytest.param(
             sp.Sum(x[n] * x[m], over_n) - sp.Sum(x[n] * x[k], over_n), id="another free index"
         ),
+        pytest.param(
+            sp.Sum(x[k] * sp.Sum(a[m], (m, 1, k)), over_k)
+            - sp.Sum(a[k] * sp.Sum(x[m], (m, 1, k)), over_k),
+            id="inner range that depends on the outer index",
+        ),
+        pytest.param(
+            sp.Sum(x[k] * sp.Sum(a[m] * sp.exp(k * a[m]), (m, 1, K)), over_k)
+            - sp.Sum(x[k], over_k) * sp.Sum(a[m] * sp.exp(k * a[m]), (m, 1, K)),
+            id="outer index outside a subscript",
+        ),
+        pytest.param(
+            sp.Sum(sp.IndexedBase("R")[k, sp.Symbol("f_0", integer=True)], over_k)
+            - sp.Sum(sp.IndexedBase("R")[k, k], over_k),
+            id="a free index with an odd name",
+        ),
+        pytest.param(
+            sp.Sum(x[k], over_k) - sp.IndexedBase("S_1", real=True)[0],
+            id="a symbol with an odd name",
+        ),
         pytest.param(sp.sqrt(mu**2) - mu, id="root of a square"),
         pytest.param(sp.log(mu**2) - 2 * sp.log(mu), id="log of a square that may be negative"),
     ],
@@ -106,6 +125,33 @@ def test_a_name_is_what_it_stands_for() -> None:
     assert residue(share(k) - a[m] / total) != 0
     assert residue(sp.Derivative(named("g", mu**2), mu) - 2 * mu) == 0
     assert residue(sp.Derivative(named("g", mu**2), mu)) != 0
+
+
+def test_names_are_no_constants_to_sympy_itself() -> None:
+    """diff and subs, called outside a proof, go through the meaning too."""
+    g = named("g", mu**2)
+    share = named_entry("s", n, mu * x[n])
+    assert sp.diff(g, mu) == 2 * mu
+    assert sp.diff(3 * share(n), mu) == 3 * x[n]
+    assert g.subs(mu, 3) == 9
+    assert share(m).subs(mu, 2) == 2 * x[m]
+
+
+def test_an_index_inside_a_name_is_not_captured() -> None:
+    total = sp.Sum(a[k] * q[n], over_k)
+    entry = named_entry("e", n, x[n] / total)
+    captured = sp.Sum(x[k] * q[k], over_k) / sp.Sum(a[k] * q[k], over_k)
+    assert residue(sp.Sum(entry(k) * q[k], over_k) - captured) != 0
+    assert (
+        residue(sp.Sum(entry(k) * q[k], over_k) - sp.Sum(x[k], over_k) / sp.Sum(a[k], over_k)) == 0
+    )
+    with pytest.raises(ValueError, match="named_entry"):
+        named("e", x[n] / total)
+
+
+def test_a_slope_in_an_integer_is_refused() -> None:
+    with pytest.raises(ProofError, match="integer"):
+        residue(sp.Derivative(sp.Sum(x[n], over_n), N))
 
 
 def test_one_name_with_two_meanings_is_two_symbols() -> None:
