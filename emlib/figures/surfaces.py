@@ -33,7 +33,9 @@ def contours(
     levels = sorted(float(heights.max()) - depth for depth in below_peak)
     shades = colormaps["Blues"](np.linspace(0.05, 0.5, len(levels)))
     ax.contourf(x, y, heights, levels=[*levels, np.inf], colors=shades)
-    lines = ax.contour(x, y, heights, levels=levels, colors=COLOURS["first"], linewidths=0.8)
+    lines = ax.contour(
+        x, y, heights, levels=levels, colors=COLOURS["first"], linestyles="solid", linewidths=0.8
+    )
     depths = dict(zip(levels, sorted(below_peak, reverse=True), strict=True))
     ax.clabel(lines, fmt={level: f"−{depth:g}" for level, depth in depths.items()}, fontsize=8)
     middle = (x[0] + x[-1]) / 2

@@ -242,7 +242,10 @@ def _numerator_and_denominator(product: sp.Expr) -> tuple[list[sp.Expr], list[sp
 
 def _is_heavy(factor: sp.Expr) -> bool:
     """Whether a factor reads better beside a fraction than in its numerator."""
-    return bool(factor.has(sp.Sum, sp.log) or (len(factor.args) > 2 and not factor.is_Function))
+    return bool(
+        factor.has(sp.Sum, sp.log, sp.Derivative)
+        or (len(factor.args) > 2 and not factor.is_Function)
+    )
 
 
 def _weight(factor: sp.Expr) -> tuple[int, bool, bool, bool]:
