@@ -38,7 +38,8 @@ def evidence_bars(ax: Axes, splits: Mapping[str, FreeEnergy]) -> Axes:
     )
     for place, split in enumerate(splits.values()):
         middle = (floor + split.free_energy) / 2
-        ax.annotate(f"{split.free_energy:.3f}", (place, middle), ha="center", color="white")
+        label = f"{split.free_energy:.3f}".replace("-", "−")
+        ax.annotate(label, (place, middle), ha="center", color="white")
         if split.gap > 0.1 * (evidence - floor):
             half = split.free_energy + split.gap / 2
             ax.annotate(f"{split.gap:.3f}", (place, half), ha="center", va="center", color="white")
