@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.arrays import Array, log_floored, log_sum_exp, real
+from emlib.arrays import distributions, log_floored, log_sum_exp, real
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
     from numpy.typing import ArrayLike
 
 
@@ -50,7 +49,7 @@ def entropy(q: ArrayLike) -> float:
 
     Shapes: q is (k,) for one observation or (n, k) for n independent ones.
     """
-    rows = _distributions(q, "q")
+    rows = distributions(q, "q")
     return float(-(rows * log_floored(rows)).sum())
 
 
@@ -59,7 +58,7 @@ def kl_divergence(q: ArrayLike, p: ArrayLike) -> float:
 
     Shapes: both (k,) or both (n, k).
     """
-    left, right = _distributions(q, "q"), _distributions(p, "p")
+    left, right = distributions(q, "q"), distributions(p, "p")
     if left.shape != right.shape:
         raise ValueError(f"q and p must have one shape, got {left.shape} and {right.shape}")
     if ((left > 0) & (right == 0)).any():
@@ -72,27 +71,14 @@ def free_energy(q: ArrayLike, log_joint: ArrayLike) -> FreeEnergy:
 
     Shapes: q and log_joint, the table of log p(x_n, z_n = k), are both (k,) or both (n, k).
     """
-    rows = _distributions(q, "q")
+    rows = distributions(q, "q")
     joint = np.atleast_2d(real(log_joint, "log_joint"))
     if rows.shape != joint.shape:
         raise ValueError(f"q and log_joint must have one shape, got {rows.shape} and {joint.shape}")
-    posterior = np.exp(joint - log_sum_exp(joint)[:, None])
+    # In logarithms throughout: a posterior probability may be too small for a number.
+    log_posterior = joint - log_sum_exp(joint)[:, None]
     return FreeEnergy(
         expected_log_joint=float((rows * joint).sum()),
         entropy=entropy(rows),
-        gap=kl_divergence(rows, posterior / posterior.sum(axis=1, keepdims=True)),
+        gap=float((rows * (log_floored(rows) - log_posterior)).sum()),
     )
-
-
-def _distributions(values: ArrayLike, name: str) -> Float[Array, "n k"]:
-    rows = np.atleast_2d(real(values, name))
-    if rows.ndim != 2:
-        raise ValueError(f"{name}: expected shape (k,) or (n, k), got {rows.shape}")
-    totals = rows.sum(axis=1)
-    if (rows < 0).any() or (abs(totals - 1) > 1e-8).any():
-        worst = float(totals[abs(totals - 1).argmax()])
-        raise ValueError(
-            f"{name}: each row must be a distribution (no entry below 0, sum 1); smallest entry {rows.min():g}, "
-            f"sum farthest from 1 is {worst:g}. Divide each row by its sum"
-        )
-    return rows

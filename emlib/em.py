@@ -58,7 +58,7 @@ class Model(Protocol[DataIn, Params, Stats]):
 
 
 class AscentError(ArithmeticError):
-    """A step lost log-likelihood: the model's E-step or M-step contradicts the mathematics."""
+    """A step lost log-likelihood, or its M-step lowered the bound: the code of a model contradicts its mathematics."""
 
 
 class Stopped(enum.Enum):
@@ -130,7 +130,7 @@ def em_steps(
     """EM from the given params, without end: E-step, yield, M-step, and again.
 
     Raises:
-        AscentError: a step lost more log-likelihood than rounding explains.
+        AscentError: a step lost more log-likelihood, or an M-step more of the bound, than rounding explains.
         ArithmeticError: the log-likelihood is not finite.
     """
     stats = model.e_step(data, params)

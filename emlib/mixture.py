@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_floored, log_sum_exp, real
+from emlib.arrays import Array, Labels, distributions, log_floored, log_sum_exp, real
 from emlib.families.family import Family, Params, Stats
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class Mixture(Generic[Params, Stats]):
     def log_joint(self, data: ArrayLike, params: MixtureParams[Params]) -> Float[Array, "n k"]:
         """Log p(x_n, z_n = k | params): log-weight plus log-density."""
         density = self.family.log_density(self.family.observations(data), params.components)
+        if density.shape[1] != len(params.weights):
+            raise ValueError(
+                f"there are {len(params.weights)} weights for {density.shape[1]} components; give one each"
+            )
         return log_floored(params.weights) + density
 
     def responsibilities(
@@ -104,11 +108,12 @@ class Mixture(Generic[Params, Stats]):
         self, data: ArrayLike, responsibilities: ArrayLike
     ) -> MixtureParams[Params]:
         """An M-step on given responsibilities, hard or soft: a start from a guessed grouping. Shape (n, k)."""
-        x, shares = self.family.observations(data), real(responsibilities, "responsibilities")
-        if shares.ndim != 2 or len(shares) != len(x) or not np.allclose(shares.sum(axis=1), 1):
-            raise ValueError(
-                f"responsibilities: expected shape ({len(x)}, k) with rows of sum 1, got {shares.shape}"
-            )
+        x, shares = (
+            self.family.observations(data),
+            distributions(responsibilities, "responsibilities"),
+        )
+        if len(shares) != len(x):
+            raise ValueError(f"responsibilities: expected shape ({len(x)}, k), got {shares.shape}")
         stats = self.family.expected_statistics(x, shares, None)
         return self.m_step(MixtureStatistics(float("nan"), stats))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,6 +18,8 @@ class Published:
 
     def agrees(self, ours: float) -> bool:
         """Whether our value rounds to the printed digits."""
+        if not math.isfinite(ours):
+            return False
         printed = Decimal(self.printed)
         return (
             abs(Decimal(repr(float(ours))) - printed)

@@ -111,7 +111,12 @@ class ExponentialFamily(ABC, Generic[Params]):
 
     def log_density(self, x: Float[Array, "n d"], params: Params) -> Float[Array, "n k"]:
         """<eta_k, T(x_n)> - A(eta_k) + log h(x_n)."""
-        product: Array = self.statistics(x) @ self.natural(params).T
+        statistics, natural = self.statistics(x), self.natural(params)
+        if statistics.shape[1] != natural.shape[1]:
+            raise ValueError(
+                f"the data have {statistics.shape[1]} statistics a row, the params are for {natural.shape[1]}"
+            )
+        product: Array = statistics @ natural.T
         return product - self.log_partition(params) + self.log_base(x)[:, None]
 
     def expected_statistics(

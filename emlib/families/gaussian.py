@@ -131,9 +131,14 @@ class Gaussian:
         responsibilities: Float[Array, "n k"],
         near: Gaussians | None = None,
     ) -> Moments:
-        """Moments about the current means, or about the mean of the data where there are none yet."""
+        """Moments about the current means, or about the weighted means of the data where there are none yet."""
         k, d = responsibilities.shape[1], x.shape[1]
-        anchors = np.broadcast_to(x.mean(axis=0), (k, d)) if near is None else near.means
+        if near is None:
+            centre, counts = x.mean(axis=0), responsibilities.sum(axis=0)
+            filled = np.where(counts > 0, counts, 1.0)
+            anchors = centre + responsibilities.T @ (x - centre) / filled[:, None]
+        else:
+            anchors = near.means
         first, second = np.empty((k, d)), np.empty((k, d, d))
         for j, (anchor, weights) in enumerate(zip(anchors, responsibilities.T, strict=True)):
             centred = x - anchor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,10 +63,9 @@ class Poisson(ExponentialFamily[Poissons]):
 
     def log_base(self, x: Float[Array, "n 1"]) -> Float[Array, " n"]:
         """Log h(x) = -log(x!)."""
-        counts = x[:, 0].astype(int)
-        log_factorials = np.cumsum(log_floored(np.arange(counts.max() + 1.0).clip(min=1.0)))
-        result: Array = -log_factorials[counts]
-        return result
+        counts, where = np.unique(x[:, 0], return_inverse=True)
+        log_factorials = np.array([math.lgamma(count + 1) for count in counts])
+        return -log_factorials[where]
 
     def from_mean(self, stats: Sums) -> Poissons:
         """The rate is the weighted mean count."""

@@ -66,6 +66,10 @@ def touching_bounds(
     """A log-likelihood and, for each start in `bounds`, the bound that touches it there, with its maximum."""
     ax.plot(grid, log_likelihood, color=COLOURS["first"], label="log-likelihood")
     colours = (COLOURS["bound"], COLOURS["energy"], COLOURS["second"])
+    if len(bounds) > len(colours):
+        raise ValueError(
+            f"touching_bounds: expected at most {len(colours)} bounds, got {len(bounds)}"
+        )
     for colour, (start, bound) in zip(colours, bounds.items(), strict=False):
         ax.plot(grid, bound, color=colour, linewidth=1.2, label=f"bound touching at {start:.4g}")
         ax.plot(start, np.interp(start, grid, log_likelihood), "o", color=colour)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emlib.figures.style import COLOURS
+from emlib.figures.style import COLOURS, PALE
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -33,7 +33,8 @@ def histogram(
     bins: int = 27,
 ) -> Axes:
     """A histogram of area one, under named density curves; `label` names the quantity and its unit."""
-    ax.hist(data, bins=bins, density=True, color=COLOURS["data"], alpha=0.45, label="observed")
+    rim = COLOURS["data"]
+    ax.hist(data, bins, density=True, color=PALE, edgecolor=rim, linewidth=0.6, label="observed")
     margin = 0.08 * float(np.ptp(data))
     grid = np.linspace(data.min() - margin, data.max() + margin, 400)
     for name, density in curves.items():
@@ -52,8 +53,12 @@ def counts(
 ) -> Axes:
     """Observed frequencies as bars, and expected frequencies of named models as points on the same counts."""
     values = list(observed)
-    ax.bar(values, list(observed.values()), color=COLOURS["data"], alpha=0.55, label="observed")
-    for marker, (name, frequencies) in zip("osD^", expected.items(), strict=False):
+    markers = "osD^"
+    if len(expected) > len(markers):
+        raise ValueError(f"counts: expected at most {len(markers)} models, got {len(expected)}")
+    heights = list(observed.values())
+    ax.bar(values, heights, color=PALE, edgecolor=COLOURS["data"], linewidth=0.6, label="observed")
+    for marker, (name, frequencies) in zip(markers, expected.items(), strict=False):
         ax.plot(values, frequencies, marker, linestyle="-", linewidth=1, label=name)
     ax.set(xlabel=label, ylabel="frequency", xticks=values)
     ax.legend()

@@ -15,10 +15,13 @@ COLOURS = MappingProxyType(
         "bound": "#2e7d4f",
         "gap": "#b8500a",
         "energy": "#7b3fa0",
-        "data": "#9a9a9a",
+        "data": "#767676",
         "ink": "#333333",
     }
 )
+
+PALE = "#d9d9d9"
+"""A fill that stays in the background; what it fills has a rim in COLOURS["data"]."""
 
 
 def use_book_style() -> None:

@@ -87,9 +87,13 @@ def responsibilities_on_line(
     label: str,
 ) -> Axes:
     """Named curves of one component's responsibility along a line."""
-    shades = np.linspace(0.25, 1.0, len(curves))
-    for shade, (name, values) in zip(shades, curves.items(), strict=True):
-        ax.plot(grid, values, color=COLOURS["first"], alpha=float(shade), label=name)
+    lines = (":", "--", "-", "-.")
+    if len(curves) > len(lines):
+        raise ValueError(
+            f"responsibilities_on_line: expected at most {len(lines)} curves, got {len(curves)}"
+        )
+    for line, (name, values) in zip(lines, curves.items(), strict=False):
+        ax.plot(grid, values, line, color=COLOURS["first"], label=name)
     ax.set(xlabel=label, ylabel="responsibility", ylim=(-0.03, 1.03))
     ax.legend()
     return ax
