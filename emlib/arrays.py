@@ -39,6 +39,20 @@ def real(values: ArrayLike, name: str) -> Array:
     return array
 
 
+def rows(values: ArrayLike, name: str) -> Float[Array, "n d"]:
+    """The values as rows of finite floats. Shapes: (n, d), or (n,) for a single column; neither may be empty.
+
+    Raises:
+        ValueError: the values have another shape, or are not finite real numbers.
+    """
+    array = real(values, name)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"{name}: expected shape (n,) or (n, d), got {np.shape(values)}")
+    return array
+
+
 def log_sum_exp(values: Float[Array, "n k"]) -> Float[Array, " n"]:
     """Log sum_k exp(a_nk) for each row, without overflow: the largest term is taken out first.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_floored, real
+from emlib.arrays import Array, Labels, log_floored, real, rows
 from emlib.families.family import ExponentialFamily, Sums, refuse_empty
 
 if TYPE_CHECKING:
@@ -39,11 +39,7 @@ class Bernoulli(ExponentialFamily[Bernoullis]):
 
     def observations(self, data: ArrayLike) -> Float[Array, "n d"]:
         """Zeros and ones, shape (n,) or (n, d)."""
-        x = real(data, "data")
-        if x.ndim == 1:
-            x = x[:, None]
-        if x.ndim != 2 or x.size == 0:
-            raise ValueError(f"data: expected shape (n,) or (n, d), got {np.shape(data)}")
+        x = rows(data, "data")
         if not np.isin(x, (0.0, 1.0)).all():
             raise ValueError("data: expected zeros and ones only; threshold or recode the values")
         return x

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, real
+from emlib.arrays import Array, Labels, real, rows
 from emlib.families.family import refuse_empty
 
 if TYPE_CHECKING:
@@ -103,12 +103,7 @@ class Gaussian:
 
     def observations(self, data: ArrayLike) -> Float[Array, "n d"]:
         """Real vectors, shape (n, d), or numbers, shape (n,)."""
-        x = real(data, "data")
-        if x.ndim == 1:
-            x = x[:, None]
-        if x.ndim != 2 or x.size == 0:
-            raise ValueError(f"data: expected shape (n,) or (n, d), got {np.shape(data)}")
-        return x
+        return rows(data, "data")
 
     def log_density(self, x: Float[Array, "n d"], params: Gaussians) -> Float[Array, "n k"]:
         """-(d log 2 pi + log|Sigma_k| + (x_n - mu_k)' Sigma_k^-1 (x_n - mu_k)) / 2."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_floored, real
+from emlib.arrays import Array, Labels, log_floored, real, rows
 from emlib.families.family import ExponentialFamily, Sums, refuse_empty
 
 if TYPE_CHECKING:
@@ -38,10 +38,8 @@ class Poisson(ExponentialFamily[Poissons]):
 
     def observations(self, data: ArrayLike) -> Float[Array, "n 1"]:
         """Counts, shape (n,) or (n, 1)."""
-        x = real(data, "data")
-        if x.ndim == 1:
-            x = x[:, None]
-        if x.ndim != 2 or x.shape[1] != 1 or len(x) == 0:
+        x = rows(data, "data")
+        if x.shape[1] != 1:
             raise ValueError(f"data: expected counts of shape (n,) or (n, 1), got {np.shape(data)}")
         if (x < 0).any() or (x != np.floor(x)).any():
             raise ValueError(

@@ -35,11 +35,15 @@ def test_counts_become_one_column(data):
     assert Poisson().observations(data).tolist() == [[0.0], [3.0]]
 
 
-@pytest.mark.parametrize("data", [[[1, 2]], [], 3, [[[1]]]])
-def test_data_of_another_shape_are_refused(data, refuses):
-    with refuses(
-        ValueError, "data: expected counts of shape (n,) or (n, 1)", f"got {np.shape(data)}"
-    ):
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ([[1, 2]], "counts of shape (n,) or (n, 1)"),
+        *((bad, "shape (n,)") for bad in ([], 3, [[[1]]])),
+    ],
+)
+def test_data_of_another_shape_are_refused(data, expected, refuses):
+    with refuses(ValueError, f"data: expected {expected}", f"got {np.shape(data)}"):
         Poisson().observations(data)
 
 
