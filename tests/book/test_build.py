@@ -68,8 +68,9 @@ FOREIGN = re.compile(r"""(?:src|href)=["'](?:https?:)?//|https?://(?:unpkg|cdn)"
 
 def write_book(root: Path) -> None:
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    config["sphinx"]["config"]["extensions"].remove("typstbook")
-    config["sphinx"]["config"].pop("typst_pdf_name")
+    settings = config["sphinx"]["config"]
+    settings["extensions"].remove("typstbook")
+    config["sphinx"]["config"] = {k: v for k, v in settings.items() if not k.startswith("typst_")}
     config["sphinx"]["local_extensions"] = {"execution": str(ROOT / "book" / "_ext")}
     (root / "_config.yml").write_text(yaml.safe_dump(config))
     (root / "_toc.yml").write_text(TOC)
