@@ -205,14 +205,15 @@ def _check_finite(step: Step[Any, Any], number: int) -> None:
 
 
 def _check_ascent(previous: Step[Any, Any], step: Step[Any, Any], number: int) -> None:
+    """The M-step must not lower the bound, and the bound must not exceed the log-likelihood."""
     slack = rounding(previous.stats) + rounding(step.stats)
     if step.split.free_energy < previous.log_likelihood - slack:
         culprit = "the M-step lowered the bound it should maximise"
-    elif step.log_likelihood < previous.log_likelihood - slack:
+    elif step.split.gap < -slack:
         culprit = "the E-step's bound lies above the log-likelihood"
     else:
         return
     raise AscentError(
-        f"step {number}: the log-likelihood went from {previous.log_likelihood!r} to {step.log_likelihood!r} "
-        f"(bound {step.split.free_energy!r}): {culprit}"
+        f"step {number}: the log-likelihood went from {previous.log_likelihood!r} to "
+        f"{step.log_likelihood!r} (bound {step.split.free_energy!r}): {culprit}"
     )

@@ -144,11 +144,17 @@ def test_no_gap_is_negative_and_no_bound_falls(case):
     assert any(step.split.gap > slack for step in trace.steps)
 
 
-def test_a_gap_below_zero_is_shown_and_not_clipped():
-    steps = first(2, em_steps(Scripted((-10.0, -9.0), bounds=(0.0, -8.5)), None, 0))
-    assert steps[1].split.gap == -0.5
+def test_a_gap_below_zero_within_rounding_is_shown_and_not_clipped():
+    above = -9.0 + 2.0**-41  # half a thousandth of a billionth
+    steps = first(2, em_steps(Scripted((-10.0, -9.0), bounds=(0.0, above)), None, 0))
+    assert steps[1].split.gap == -(2.0**-41)
     assert steps[1].split.entropy == 0.25
-    assert steps[1].split.free_energy == -8.5
+    assert steps[1].split.free_energy == above
+
+
+def test_a_bound_above_a_rising_log_likelihood_is_found_out(refuses):
+    with refuses(AscentError, "step 1", "from -10.0 to -9.0", "bound -8.5", "the E-step's bound"):
+        first(2, em_steps(Scripted((-10.0, -9.0), bounds=(0.0, -8.5)), None, 0))
 
 
 # When a run ends
