@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from unicodedata import combining, normalize
 
 import pybtex.plugin as formatting
 import sphinxcontrib.bibtex.plugin as referencing
 from pybtex.database import Entry
 from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
+from pybtex.style.sorting.author_year_title import SortingStyle
 from sphinx.application import Sphinx
 from sphinxcontrib.bibtex.style.referencing import BracketStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
@@ -17,7 +19,7 @@ from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferen
 
 def round_brackets() -> BracketStyle:
     """Brackets of a citation, where sphinxcontrib-bibtex has square ones."""
-    return BracketStyle(left="(", right=")")
+    return BracketStyle(left="(", right=")", sep="; ", last_sep="; ", sep2="; ")
 
 
 @dataclass
@@ -26,6 +28,7 @@ class RoundAuthorYear(AuthorYearReferenceStyle):
 
     bracket_textual: BracketStyle = field(default_factory=round_brackets)
     bracket_parenthetical: BracketStyle = field(default_factory=round_brackets)
+    bracket_year: BracketStyle = field(default_factory=round_brackets)
 
 
 class AuthorYearLabels(BaseLabelStyle):  # type: ignore[misc]  # pybtex has no types
@@ -41,10 +44,22 @@ class AuthorYearLabels(BaseLabelStyle):  # type: ignore[misc]  # pybtex has no t
             yield f"{who}, {entry.fields['year']}"
 
 
+class WithoutAccents(SortingStyle):  # type: ignore[misc]
+    """Sort by author, year and title, as if no letter had an accent: Härdle before Hasselblad."""
+
+    def sorting_key(self, entry: Entry) -> tuple[str, ...]:
+        """The usual key, its letters reduced to their base."""
+        return tuple(
+            "".join(c for c in normalize("NFD", str(part)) if not combining(c))
+            for part in super().sorting_key(entry)
+        )
+
+
 class AuthorYearStyle(PlainStyle):  # type: ignore[misc]
     """The plain list of references, under these labels."""
 
     default_label_style = AuthorYearLabels
+    default_sorting_style = WithoutAccents
 
 
 def setup(_app: Sphinx) -> dict[str, bool]:

@@ -35,6 +35,8 @@ def evidence_bars(ax: Axes, splits: Mapping[str, FreeEnergy]) -> Axes:
         xycoords=("axes fraction", "data"),
         ha="right",
         va="bottom",
+        xytext=(0, 3),
+        textcoords="offset points",
     )
     for place, split in enumerate(splits.values()):
         middle = (floor + split.free_energy) / 2

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Ellipse
+from matplotlib.patheffects import withStroke
 
 from emlib.families.gaussian import Gaussians
 from emlib.figures.style import COLOURS
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from emlib.arrays import Array
+
+
+HALO = withStroke(linewidth=3, foreground="white")
+"""Keeps a mark readable on whatever it lies on."""
 
 
 def contours(
@@ -37,7 +42,9 @@ def contours(
         x, y, heights, levels=levels, colors=COLOURS["first"], linestyles="solid", linewidths=0.8
     )
     depths = dict(zip(levels, sorted(below_peak, reverse=True), strict=True))
-    ax.clabel(lines, fmt={level: f"−{depth:g}" for level, depth in depths.items()}, fontsize=8)
+    ax.clabel(
+        lines, levels[:-2], fmt={level: f"{depth:g}" for level, depth in depths.items()}, fontsize=8
+    )
     middle = (x[0] + x[-1]) / 2
     for name, (horizontal, vertical) in (marks or {}).items():
         ax.plot(horizontal, vertical, "o", color=COLOURS["second"])
@@ -49,6 +56,7 @@ def contours(
             textcoords="offset points",
             horizontalalignment=side,
             fontweight="bold",
+            path_effects=[HALO],
         )
     return ax
 
@@ -75,7 +83,7 @@ def clusters(
         for deviations in (1, 2):
             width, height = 2 * deviations * np.sqrt(lengths[::-1])
             ax.add_patch(Ellipse(tuple(mean), width, height, angle=angle, fill=False, color=colour))
-        ax.plot(*mean, "+", color=colour, markersize=9)
+        ax.plot(*mean, "+", color=colour, markersize=10, markeredgewidth=2, path_effects=[HALO])
     return ax
 
 

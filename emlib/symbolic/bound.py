@@ -86,7 +86,7 @@ def gibbs() -> Derivation:
     divergence = kl(q[k], r[k])
     return (
         Derivation("eq-gibbs", divergence, given=(q_is_distribution, r_is_distribution))
-        .equals(divergence.meaning, because="the definition")
+        .equals(divergence.meaning, because="by definition")
         .at_least(
             0,
             because="average $u-1-\\log u\\ge 0$ over $u=r_k/q_k$ with weights $q_k$",
@@ -146,7 +146,7 @@ def energy_and_entropy() -> Derivation:
     """The free energy is an expected log-joint plus an entropy."""
     return (
         Derivation("eq-energy-entropy", free_energy)
-        .equals(free_energy.meaning, because="the definition")
+        .equals(free_energy.meaning, because="by definition")
         .equals(
             in_order(sp.Sum(q[k] * sp.log(joint[k]), states), -sp.Sum(q[k] * sp.log(q[k]), states)),
             because="split the logarithm of the quotient",

@@ -239,7 +239,8 @@ def _reason(claim: Claim) -> str:
     if claim.by is not None:
         cases = (f"${latex(case.lhs)} = {latex(case.rhs)}$" for case in claim.by.equality)
         equality = f"; equality only where {' and '.join(cases)}"
-    return f"{claim.because}{equality} — *{claim.method}*"
+    # A no-break space keeps the mark with the words before it.
+    return f"{claim.because}{equality}\N{NO-BREAK SPACE}— *{claim.method}*"
 
 
 def _positive(expressions: sp.Tuple) -> set[str]:
