@@ -34,7 +34,10 @@ def contours(
     below_peak: tuple[float, ...] = (0.5, 2, 8, 32, 128, 512),
     marks: Mapping[str, tuple[float, float]] | None = None,
 ) -> Axes:
-    """Level lines of a log-likelihood at so many nats below its highest grid point, with named points."""
+    """Level lines of a log-likelihood at so many nats below its highest grid point, with named points.
+
+    The two innermost lines have no room for a label.
+    """
     levels = sorted(float(heights.max()) - depth for depth in below_peak)
     shades = colormaps["Blues"](np.linspace(0.05, 0.5, len(levels)))
     ax.contourf(x, y, heights, levels=[*levels, np.inf], colors=shades)
