@@ -44,6 +44,19 @@ two_point_gap = sp.log((w * t + 1) / (w + 1)) - w / (w + 1) * sp.log(t)
 
 
 @cache
+def jensen_gap() -> Derivation:
+    """The two-point Jensen gap depends on the ratio of the points alone."""
+    a, b = sp.symbols("a b", positive=True)
+    of_points = in_order(
+        sp.log((w * a + b) / (w + 1)), -in_order(w * sp.log(a), sp.log(b)) / (w + 1)
+    )
+    return Derivation("eq-jensen-gap", of_points).equals(
+        two_point_gap.subs(t, named("t", a / b)),
+        because="divide $a$ and $b$ by $b$: that takes $\\log b$ from both terms",
+    )
+
+
+@cache
 def jensen_slope() -> Derivation:
     """The slope of the two-point Jensen gap vanishes at one place only."""
     return Derivation("eq-jensen-slope", sp.Derivative(two_point_gap, t)).equals(
@@ -174,6 +187,7 @@ def ascent() -> Derivation:
 
 
 DERIVATIONS = (
+    jensen_gap,
     jensen_slope,
     jensen_two_points,
     jensen,

@@ -219,9 +219,7 @@ class Derivation:
         """The given equations, and which symbols are positive, as a last line."""
         shown = [self.start, *(claim.right for claim in self.claims)]
         parts = [f"${latex(equation.lhs)} = {latex(equation.rhs)}$" for equation in self.given]
-        positive = sorted(
-            {name for expression in shown for name in _positive(expression)}, key=str.lower
-        )
+        positive = sorted(_positive(sp.Tuple(*shown)), key=str.lower)
         if positive:
             parts.append(f"${', '.join(positive)} > 0$")
         return [f"- given {', '.join(parts)}"] if parts else []
@@ -250,7 +248,7 @@ def _positive(expressions: sp.Tuple) -> set[str]:
     symbols = plain.atoms(sp.Symbol) - inside | plain.atoms(sp.Indexed)
     # One entry stands for all: q_k, not q_j too.
     found: dict[str, str] = {}
-    for symbol in sorted(symbols, key=str, reverse=True):
+    for symbol in sorted(symbols, key=str):
         if symbol.is_positive and not symbol.is_integer:
             found[latex(getattr(symbol, "base", symbol))] = latex(symbol)
     return set(found.values())

@@ -15,7 +15,7 @@ from emlib.symbolic.derivation import Derivation
 from emlib.symbolic.inequality import square
 from emlib.symbolic.likelihood import N, data, log_tangent, n, ratio, x
 from emlib.symbolic.mixtures import mean, mixture_log_likelihood, responsibility, share, variance
-from emlib.symbolic.notation import NormalDensity, in_order, latex, named
+from emlib.symbolic.notation import NormalDensity, in_order, latex, named, named_entry
 
 count = sp.IndexedBase("N", positive=True)
 weight = sp.IndexedBase("pi", positive=True)
@@ -47,6 +47,29 @@ def log_sum_exp() -> Derivation:
     return Derivation("eq-log-sum-exp", sp.log(sp.Sum(sp.exp(a[k]), states))).equals(
         in_order(m, sp.log(sp.Sum(sp.exp(a[k] - m), states))),
         because="take the factor $e^m$ out of the sum, for any $m$; choose the largest $a_k$",
+    )
+
+
+@cache
+def surrogate() -> Derivation:
+    """The surrogate of a mixture falls apart, into one term for the weights and one for each component."""
+    shares = sp.IndexedBase("r", positive=True)
+    means, variances = sp.IndexedBase("mu", real=True), sp.IndexedBase("v", positive=True)
+    log_density = sp.log(NormalDensity(x[n], means[k], variances[k]))
+    total = named_entry("N", k, sp.Sum(shares[n, k], data))
+    part = named_entry("Q", k, sp.Sum(shares[n, k] * log_density, data))
+    summand = shares[n, k] * in_order(sp.log(weight[k]), log_density)
+    return (
+        Derivation("eq-mixture-surrogate", named("Q", sp.Sum(sp.Sum(summand, data), states)))
+        .equals(
+            sp.Sum(sp.Sum(summand, data), states),
+            because="the log-joint is a log-weight plus a log-density",
+        )
+        .equals(
+            in_order(sp.Sum(total(k) * sp.log(weight[k]), states), sp.Sum(part(k), states)),
+            because="$N_k=\\sum_n r_{nk}$ gathers what multiplies $\\log\\pi_k$, and $Q_k$ what holds the "
+            "mean and variance of component $k$",
+        )
     )
 
 
@@ -203,6 +226,7 @@ def hard_limit() -> Derivation:
 
 DERIVATIONS = (
     log_sum_exp,
+    surrogate,
     weights,
     lagrange,
     mean_slope,

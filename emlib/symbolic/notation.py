@@ -192,6 +192,14 @@ class BookPrinter(LatexPrinter):  # type: ignore[misc]
     def _bracketed(self, factor: sp.Expr) -> str:
         return str(self.parenthesize(factor, PRECEDENCE["Mul"], strict=True))
 
+    def _print_Sum(self, expression: sp.Sum) -> str:
+        """A sign for each index, the outer one first."""
+        signs = (
+            rf"\sum_{{{self.doprint(index)}={self.doprint(low)}}}^{{{self.doprint(high)}}}"
+            for index, low, high in reversed(expression.limits)
+        )
+        return " ".join([*signs, self._bracketed(expression.function)])
+
     def _print_log(self, expression: sp.log, exp: Any = None) -> str:
         """No parentheses around what is one symbol or fraction: log p, not log(p)."""
         (argument,) = expression.args
