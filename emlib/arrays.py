@@ -80,14 +80,14 @@ def distributions(values: ArrayLike, name: str) -> Float[Array, "n k"]:
     Raises:
         ValueError: a row has an entry below 0, or a sum that is not 1 to eight digits.
     """
-    rows = np.atleast_2d(real(values, name))
-    if rows.ndim != 2 or rows.size == 0:
+    table = np.atleast_2d(real(values, name))
+    if table.ndim != 2 or table.size == 0:
         raise ValueError(f"{name}: expected shape (k,) or (n, k), got {np.shape(values)}")
-    totals = rows.sum(axis=1)
-    if (rows < 0).any() or (abs(totals - 1) > 1e-8).any():
+    totals = table.sum(axis=1)
+    if (table < 0).any() or (abs(totals - 1) > 1e-8).any():
         worst = float(totals[abs(totals - 1).argmax()])
         raise ValueError(
-            f"{name}: each row must be a distribution (no entry below 0, sum 1); smallest entry {rows.min():g}, "
+            f"{name}: each row must be a distribution (no entry below 0, sum 1); smallest entry {table.min():g}, "
             f"sum farthest from 1 is {worst:g}. Divide each row by its sum"
         )
-    return rows
+    return table
