@@ -62,7 +62,13 @@ class Mixture(Generic[Params, Stats]):
 
     def log_joint(self, data: ArrayLike, params: MixtureParams[Params]) -> Float[Array, "n k"]:
         """Log p(x_n, z_n = k | params): log-weight plus log-density."""
-        density = self.family.log_density(self.family.observations(data), params.components)
+        return self._log_joint(self.family.observations(data), params)
+
+    def _log_joint(
+        self, x: Float[Array, "n d"], params: MixtureParams[Params]
+    ) -> Float[Array, "n k"]:
+        # Over rows that were checked already: an E-step looks at its data once.
+        density = self.family.log_density(x, params.components)
         if density.shape[1] != len(params.weights):
             raise ValueError(
                 f"there are {len(params.weights)} weights for {density.shape[1]} components; give one each"
@@ -84,7 +90,7 @@ class Mixture(Generic[Params, Stats]):
     def e_step(self, data: ArrayLike, params: MixtureParams[Params]) -> MixtureStatistics[Stats]:
         """Responsibilities, and the sums of the data that they weight."""
         x = self.family.observations(data)
-        joint = self.log_joint(x, params)
+        joint = self._log_joint(x, params)
         evidence = log_sum_exp(joint)
         responsibilities = np.exp(joint - evidence[:, None])
         return MixtureStatistics(

@@ -165,8 +165,8 @@ class StretchedMStep(Mixture[Any, Any]):
 class ForgottenWeights(Mixture[Any, Any]):
     """The weights are left out of the joint density."""
 
-    def log_joint(self, data: Any, params: MixtureParams[Any]) -> Any:
-        return super().log_joint(data, params) - np.log(params.weights)
+    def _log_joint(self, x: Any, params: MixtureParams[Any]) -> Any:
+        return super()._log_joint(x, params) - np.log(params.weights)
 
 
 class EqualShares(Mixture[Any, Any]):
@@ -185,8 +185,8 @@ class EqualShares(Mixture[Any, Any]):
 class FirstComponentFavoured(Mixture[Any, Any]):
     """The component named first gets half as much again."""
 
-    def log_joint(self, data: Any, params: MixtureParams[Any]) -> Any:
-        table = super().log_joint(data, params)
+    def _log_joint(self, x: Any, params: MixtureParams[Any]) -> Any:
+        table = super()._log_joint(x, params)
         table[:, 0] += np.log(1.5)
         return table
 
