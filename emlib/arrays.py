@@ -17,8 +17,8 @@ SMALLEST_LOG = float(np.log(np.finfo(float).tiny))
 """The logarithm of the smallest normal number, about -708."""
 
 
-def real(values: ArrayLike, name: str) -> Array:
-    """The values as an array of finite floats.
+def real(values: ArrayLike, name: str, *, copy: bool = True) -> Array:
+    """The values as an array of finite floats; without `copy`, an array of floats is passed on as it is.
 
     Raises:
         ValueError: something is not a number, not real, or not finite; the message says what and where.
@@ -28,7 +28,7 @@ def real(values: ArrayLike, name: str) -> Array:
         raise ValueError(
             f"{name}: expected real numbers, got dtype {raw.dtype}; convert the values first"
         )
-    array = raw.astype(np.float64)
+    array = raw.astype(np.float64, copy=copy)
     finite = np.isfinite(array)
     if not finite.all():
         where = tuple(int(i) for i in np.argwhere(~finite)[0])
@@ -40,12 +40,12 @@ def real(values: ArrayLike, name: str) -> Array:
 
 
 def rows(values: ArrayLike, name: str) -> Float[Array, "n d"]:
-    """The values as rows of finite floats. Shapes: (n, d), or (n,) for a single column; neither may be empty.
+    """The values as rows of finite floats, not copied. Shapes: (n, d), or (n,) for one column; neither may be empty.
 
     Raises:
         ValueError: the values have another shape, or are not finite real numbers.
     """
-    array = real(values, name)
+    array = real(values, name, copy=False)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or array.size == 0:

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -55,6 +55,23 @@ class Model(Protocol[DataIn, Params, Stats]):
 
     def expected_log_joint(self, stats: Stats, params: Params) -> float:
         """The surrogate Q(params given the params behind stats), in nats."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A model that checks its data once a run: `e_step` takes what `prepare` gave as it takes the data."""
+
+    def prepare(self, data: Any) -> Any:
+        """The data, checked."""
+
+
+@runtime_checkable
+class Inexact(Protocol):
+    """Statistics that know of more rounding than that of a sum."""
+
+    @property
+    def rounding(self) -> float:
+        """How far rounding alone may have moved the log-likelihood, in nats, beyond a sum's."""
 
 
 class AscentError(ArithmeticError):
@@ -133,6 +150,8 @@ def em_steps(
         AscentError: a step lost more log-likelihood, or an M-step more of the bound, than rounding explains.
         ArithmeticError: the log-likelihood is not finite.
     """
+    if isinstance(model, Prepares):
+        data = model.prepare(data)
     stats = model.e_step(data, params)
     surrogate = model.expected_log_joint(stats, params)
     step = Step(params, stats, FreeEnergy(surrogate, stats.log_likelihood - surrogate, gap=0.0))
@@ -192,8 +211,12 @@ def _advance(
 
 
 def rounding(stats: Statistics) -> float:
-    """The change of log-likelihood that rounding alone may cause: a few thousand units in the last place."""
-    return 1e-12 * (abs(stats.log_likelihood) + stats.observations)
+    """The change of log-likelihood that rounding alone may cause: a few thousand units in the last place of a sum.
+
+    Statistics that are less exact than a sum (`Inexact`) say by how much.
+    """
+    own = stats.rounding if isinstance(stats, Inexact) else 0.0
+    return 1e-12 * (abs(stats.log_likelihood) + stats.observations) + own
 
 
 def _check_finite(step: Step[Any, Any], number: int) -> None:
