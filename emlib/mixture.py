@@ -7,12 +7,13 @@ book/gaussian-mixtures.md; the derivation of each update is in `emlib.symbolic.g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
 from emlib.arrays import Array, Labels, distributions, log_floored, log_sum_exp, real
-from emlib.families.family import Family, Params, Stats
+from emlib.data import Block, Prepared, Weighted, prepare
+from emlib.families.family import Family, Fused, Params, Stats
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -42,6 +43,8 @@ class MixtureStatistics(Generic[Stats]):
 
     log_likelihood: float
     components: Stats
+    rounding: float = 0.0
+    """How far the kernel's rounding may have moved the log-likelihood, in nats, beyond a sum's."""
 
     @property
     def observations(self) -> float:
@@ -50,7 +53,14 @@ class MixtureStatistics(Generic[Stats]):
 
     def __add__(self, other: MixtureStatistics[Stats]) -> MixtureStatistics[Stats]:
         return MixtureStatistics(
-            self.log_likelihood + other.log_likelihood, self.components + other.components
+            self.log_likelihood + other.log_likelihood,
+            self.components + other.components,
+            self.rounding + other.rounding,
+        )
+
+    def __mul__(self, factor: float) -> MixtureStatistics[Stats]:
+        return MixtureStatistics(
+            self.log_likelihood * factor, self.components * factor, self.rounding * factor
         )
 
 
@@ -59,6 +69,10 @@ class Mixture(Generic[Params, Stats]):
     """A mixture over one family. The hidden variable of an observation is its component."""
 
     family: Family[Params, Stats]
+
+    def prepare(self, data: Any) -> Prepared:
+        """The data set, checked, as the E-step reads it: once a run is enough."""
+        return prepare(data, self.family.observations)
 
     def log_joint(self, data: ArrayLike, params: MixtureParams[Params]) -> Float[Array, "n k"]:
         """Log p(x_n, z_n = k | params): log-weight plus log-density."""
@@ -87,15 +101,26 @@ class Mixture(Generic[Params, Stats]):
         """Log p(x_n | params)."""
         return log_sum_exp(self.log_joint(data, params))
 
-    def e_step(self, data: ArrayLike, params: MixtureParams[Params]) -> MixtureStatistics[Stats]:
-        """Responsibilities, and the sums of the data that they weight."""
-        x = self.family.observations(data)
-        joint = self._log_joint(x, params)
+    def e_step(self, data: Any, params: MixtureParams[Params]) -> MixtureStatistics[Stats]:
+        """Responsibilities, and the sums of the data that they weight, block by block.
+
+        A family may do it with a kernel of its own; what it computes is `block_step`, only faster.
+        """
+        if isinstance(self.family, Fused):
+            kernel = self.family.kernel(log_floored(params.weights), params.components)
+            return self.prepare(data).sum(lambda block: MixtureStatistics(*kernel(block)))
+        return self.prepare(data).sum(lambda block: self.block_step(block, params))
+
+    def block_step(self, block: Block, params: MixtureParams[Params]) -> MixtureStatistics[Stats]:
+        """Responsibilities, and the sums of the data that they weight, for one block of rows."""
+        joint = self._log_joint(block.x, params)
         evidence = log_sum_exp(joint)
-        responsibilities = np.exp(joint - evidence[:, None])
+        responsibilities = block.weighted(np.exp(joint - evidence[:, None]))
         return MixtureStatistics(
-            log_likelihood=float(evidence.sum()),
-            components=self.family.expected_statistics(x, responsibilities, params.components),
+            log_likelihood=block.total(evidence),
+            components=self.family.expected_statistics(
+                block.x, responsibilities, params.components
+            ),
         )
 
     def m_step(self, stats: MixtureStatistics[Stats]) -> MixtureParams[Params]:
@@ -111,17 +136,27 @@ class Mixture(Generic[Params, Stats]):
         return weights + self.family.expected_log_density(stats.components, params.components)
 
     def from_responsibilities(
-        self, data: ArrayLike, responsibilities: ArrayLike
+        self, data: Any, responsibilities: ArrayLike
     ) -> MixtureParams[Params]:
-        """An M-step on given responsibilities, hard or soft: a start from a guessed grouping. Shape (n, k)."""
-        x, shares = (
-            self.family.observations(data),
-            distributions(responsibilities, "responsibilities"),
-        )
-        if len(shares) != len(x):
-            raise ValueError(f"responsibilities: expected shape ({len(x)}, k), got {shares.shape}")
-        stats = self.family.expected_statistics(x, shares, None)
+        """An M-step on given responsibilities, hard or soft: a start from a guessed grouping. Shape (n, k).
+
+        The data are rows in memory, weighted or not.
+        """
+        weights = None
+        if isinstance(data, Weighted):
+            data, weights = data.values, real(data.weights, "weights")
+        block = Block(self.family.observations(data), weights)
+        shares = distributions(responsibilities, "responsibilities")
+        if len(shares) != len(block.x):
+            raise ValueError(
+                f"responsibilities: expected shape ({len(block.x)}, k), got {shares.shape}"
+            )
+        stats = self.family.expected_statistics(block.x, block.weighted(shares), None)
         return self.m_step(MixtureStatistics(float("nan"), stats))
+
+    def free_parameters(self, params: MixtureParams[Params]) -> int:
+        """How many numbers describe the mixture: the df of BIC."""
+        return len(params.weights) - 1 + self.family.free_parameters(params.components)
 
     def sample(
         self, params: MixtureParams[Params], n: int, rng: np.random.Generator

@@ -67,6 +67,10 @@ class Bernoulli(ExponentialFamily[Bernoullis]):
         fractions = stats.totals / stats.counts[:, None]
         return Bernoullis(fractions.clip(0.0, 1.0))
 
+    def free_parameters(self, params: Bernoullis) -> int:
+        """A probability for each component and column."""
+        return params.probabilities.size
+
     def sample(
         self, params: Bernoullis, hidden: Int[Labels, " n"], rng: np.random.Generator
     ) -> Float[Array, "n d"]:

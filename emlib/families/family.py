@@ -8,10 +8,13 @@ Source: Barndorff-Nielsen (1978), "Information and Exponential Families", chapte
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+
+from emlib.kernels import product_step
 
 if TYPE_CHECKING:
     from typing import Self
@@ -20,10 +23,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from emlib.arrays import Array, Labels
+    from emlib.data import Block
 
 
-class Weighted(Protocol):
-    """Statistics of k components: they know how much data each holds, and they add."""
+class Shares(Protocol):
+    """Statistics of k components: they know how much data each holds, they add, and they scale."""
 
     @property
     def counts(self) -> Float[Array, " k"]:
@@ -31,9 +35,11 @@ class Weighted(Protocol):
 
     def __add__(self, other: Self) -> Self: ...
 
+    def __mul__(self, factor: float) -> Self: ...
+
 
 Params = TypeVar("Params")
-Stats = TypeVar("Stats", bound=Weighted)
+Stats = TypeVar("Stats", bound=Shares)
 
 
 class Family(Protocol[Params, Stats]):
@@ -56,10 +62,23 @@ class Family(Protocol[Params, Stats]):
     def from_mean(self, stats: Stats) -> Params:
         """The params whose expected statistics equal the weighted mean of the observed ones."""
 
+    def free_parameters(self, params: Params) -> int:
+        """How many numbers describe the components."""
+
     def sample(
         self, params: Params, hidden: Int[Labels, " n"], rng: np.random.Generator
     ) -> Float[Array, "n d"]:
         """One observation from component hidden_n, for each n."""
+
+
+@runtime_checkable
+class Fused(Protocol):
+    """A family with an E-step of its own, faster than a table of densities and a sum over it."""
+
+    def kernel(
+        self, log_weights: Float[Array, " k"], params: Any
+    ) -> Callable[[Block], tuple[float, Any, float]]:
+        """The E-step over one block: log-likelihood, statistics, and a bound on their rounding in nats."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +96,9 @@ class Sums:
         return Sums(
             self.counts + other.counts, self.totals + other.totals, self.log_base + other.log_base
         )
+
+    def __mul__(self, factor: float) -> Sums:
+        return Sums(self.counts * factor, self.totals * factor, self.log_base * factor)
 
 
 class ExponentialFamily(ABC, Generic[Params]):
@@ -109,13 +131,33 @@ class ExponentialFamily(ABC, Generic[Params]):
     def from_mean(self, stats: Sums) -> Params:
         """The params whose expected statistics equal the weighted mean of the observed ones."""
 
+    @abstractmethod
+    def free_parameters(self, params: Params) -> int:
+        """How many numbers describe the components."""
+
+    def kernel(
+        self, log_weights: Float[Array, " k"], params: Params
+    ) -> Callable[[Block], tuple[float, Sums, float]]:
+        """Two matrix products a block: natural params with statistics, and responsibilities with statistics."""
+        constants = log_weights - self.log_partition(params)
+        natural = np.column_stack([self.natural(params), constants])
+
+        def features(statistics: Float[Array, "p n"], out: Float[Array, "q n"]) -> None:
+            out[:-1], out[-1] = statistics, 1.0
+
+        def step(block: Block) -> tuple[float, Sums, float]:
+            statistics = self.statistics(block.x)
+            _same_length(statistics, natural[:, :-1])
+            evidence, sums = product_step(statistics.T, block.weights, natural, features)
+            base = block.total(self.log_base(block.x))
+            return evidence + base, Sums(sums[:, -1], sums[:, :-1], base), 0.0
+
+        return step
+
     def log_density(self, x: Float[Array, "n d"], params: Params) -> Float[Array, "n k"]:
         """<eta_k, T(x_n)> - A(eta_k) + log h(x_n)."""
         statistics, natural = self.statistics(x), self.natural(params)
-        if statistics.shape[1] != natural.shape[1]:
-            raise ValueError(
-                f"the data have {statistics.shape[1]} statistics a row, the params are for {natural.shape[1]}"
-            )
+        _same_length(statistics, natural)
         product: Array = statistics @ natural.T
         return product - self.log_partition(params) + self.log_base(x)[:, None]
 
@@ -145,9 +187,17 @@ def maximum_likelihood(family: Family[Params, Stats], data: ArrayLike) -> Params
     return family.from_mean(family.expected_statistics(x, np.ones((len(x), 1)), None))
 
 
+def _same_length(statistics: Float[Array, "n p"], natural: Float[Array, "k p"]) -> None:
+    if statistics.shape[1] != natural.shape[1]:
+        raise ValueError(
+            f"the data have {statistics.shape[1]} statistics a row, the params are for {natural.shape[1]}"
+        )
+
+
 def refuse_empty(counts: Float[Array, " k"]) -> None:
     """Raise ArithmeticError where a component has no data left to be fitted to."""
-    if not (counts > 0).all():
+    # What underflow leaves of a responsibility is no data.
+    if not (counts > 1e-280).all():
         raise ArithmeticError(
             f"component {int(counts.argmin())} has no data left: its expected count is {counts.min():g}. "
             "Use fewer components or another start"

@@ -70,6 +70,10 @@ class Poisson(ExponentialFamily[Poissons]):
         refuse_empty(stats.counts)
         return Poissons(stats.totals[:, 0] / stats.counts)
 
+    def free_parameters(self, params: Poissons) -> int:
+        """A rate each."""
+        return len(params.rates)
+
     def sample(
         self, params: Poissons, hidden: Int[Labels, " n"], rng: np.random.Generator
     ) -> Float[Array, "n 1"]:

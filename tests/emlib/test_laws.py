@@ -17,6 +17,7 @@ from zoo import CASES, Case
 
 from emlib import AscentError, Mixture, MixtureParams, MixtureStatistics, em_steps, entropy
 from emlib.arrays import log_sum_exp
+from emlib.data import Block
 from emlib.em import rounding
 from emlib.families import Gaussians
 
@@ -162,27 +163,34 @@ class StretchedMStep(Mixture[Any, Any]):
         return replace(params, components=replace(params.components, **{name: 0.5 * values}))
 
 
-class ForgottenWeights(Mixture[Any, Any]):
+class Plain(Mixture[Any, Any]):
+    """Without the family's own kernel, so that a fault can be put between densities and statistics."""
+
+    def e_step(self, data: Any, params: MixtureParams[Any]) -> MixtureStatistics[Any]:
+        return self.prepare(data).sum(lambda block: self.block_step(block, params))
+
+
+class ForgottenWeights(Plain):
     """The weights are left out of the joint density."""
 
     def _log_joint(self, x: Any, params: MixtureParams[Any]) -> Any:
         return super()._log_joint(x, params) - np.log(params.weights)
 
 
-class EqualShares(Mixture[Any, Any]):
+class EqualShares(Plain):
     """The statistics are gathered with the square roots of the responsibilities, made to sum to one."""
 
-    def e_step(self, data: Any, params: MixtureParams[Any]) -> MixtureStatistics[Any]:
-        right = super().e_step(data, params)
-        soft = np.sqrt(self.responsibilities(data, params))
-        x = self.family.observations(data)
+    def block_step(self, block: Block, params: MixtureParams[Any]) -> MixtureStatistics[Any]:
+        right = super().block_step(block, params)
+        x = block.x
+        soft = np.sqrt(self.responsibilities(x, params))
         shares = soft / soft.sum(axis=1, keepdims=True)
         return replace(
             right, components=self.family.expected_statistics(x, shares, params.components)
         )
 
 
-class FirstComponentFavoured(Mixture[Any, Any]):
+class FirstComponentFavoured(Plain):
     """The component named first gets half as much again."""
 
     def _log_joint(self, x: Any, params: MixtureParams[Any]) -> Any:

@@ -43,6 +43,9 @@ class Binomial(ExponentialFamily[Chances]):
         refuse_empty(stats.counts)
         return Chances(stats.totals[:, 0] / stats.counts / TRIALS)
 
+    def free_parameters(self, params):
+        return len(params.chances)
+
 
 X = np.array([[0.0], [1.0], [4.0], [2.0], [2.0]])
 SHARES = np.array([[1.0, 0.0], [0.5, 0.25], [0.0, 1.0], [0.3, 0.7], [0.1, 2.0]])
@@ -116,4 +119,4 @@ def test_a_component_with_counts_that_are_no_number_is_refused(refuses):
 
 
 def test_a_component_with_little_data_is_kept():
-    refuse_empty(np.array([1e-300, 1.0]))
+    refuse_empty(np.array([1e-250, 1.0]))

@@ -342,9 +342,6 @@ def test_a_run_in_another_unit_is_the_run_in_the_first(power):
     assert variances == pytest.approx(plain.params.components.variances, rel=1e-3)
 
 
-@pytest.mark.xfail(
-    reason="the slack of the ascent check ignores that means are rounded to the numbers that there are"
-)
 def test_a_mean_that_is_rounded_is_no_fault_of_the_m_step():
     # At 1e8 floats lie 1.5e-8 apart: a ten-thousandth of the deviation of these data.
     for seed in range(12):

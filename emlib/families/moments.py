@@ -1,0 +1,107 @@
+"""Weighted moments of data about an anchor: the expected statistics of Gaussian components.
+
+Sums of x and x x' about the origin lose all their digits where the data lie far from it; about a point near the data
+they keep them, and moving the anchor is exact algebra.
+
+Source: Chan, Golub & LeVeque (1983), "Algorithms for computing the sample variance", The American Statistician 37(3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emlib.arrays import Array
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from jaxtyping import Float
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Weighted moments of the data about an anchor, a row a component."""
+
+    anchors: Float[Array, "k d"]
+    """a_k: any point near the data of component k."""
+    counts: Float[Array, " k"]
+    """sum_n r_nk."""
+    first: Float[Array, "k d"]
+    """sum_n r_nk (x_n - a_k)."""
+    second: Float[Array, "k d d"]
+    """sum_n r_nk (x_n - a_k)(x_n - a_k)'."""
+
+    @staticmethod
+    def product(left: Float[Array, "k d"], right: Float[Array, "k d"]) -> Float[Array, "k d d"]:
+        """The products that `second` sums."""
+        result: Array = left[:, :, None] * right[:, None, :]
+        return result
+
+    @property
+    def offsets(self) -> Float[Array, "k d"]:
+        """The weighted means, seen from the anchors."""
+        return self.first / self.counts[:, None]
+
+    @property
+    def scatter(self) -> Float[Array, "k d d"]:
+        """The second moments about the weighted means."""
+        return self.second - self.product(self.offsets, self.first)
+
+    def about(self, anchors: Float[Array, "k d"]) -> Self:
+        """The same moments about other anchors."""
+        shift = self.anchors - anchors
+        cross = self.product(self.first, shift) + self.product(shift, self.first)
+        squared = self.product(shift, self.counts[:, None] * shift)
+        first = self.first + self.counts[:, None] * shift
+        return type(self)(anchors, self.counts, first, self.second + cross + squared)
+
+    def __add__(self, other: Self) -> Self:
+        if other.anchors is not self.anchors:
+            other = other.about(self.anchors)
+        return type(self)(
+            self.anchors,
+            self.counts + other.counts,
+            self.first + other.first,
+            self.second + other.second,
+        )
+
+    def __mul__(self, factor: float) -> Self:
+        return type(self)(
+            self.anchors, self.counts * factor, self.first * factor, self.second * factor
+        )
+
+
+@dataclass(frozen=True)
+class DiagonalMoments(Moments):
+    """The same where the columns of a component are independent: `second` has shape (k, d), the squares alone."""
+
+    @staticmethod
+    def product(left: Float[Array, "k d"], right: Float[Array, "k d"]) -> Float[Array, "k d"]:
+        """The squares that `second` sums."""
+        result: Array = left * right
+        return result
+
+
+def weighted_moments(
+    x: Float[Array, "n d"],
+    responsibilities: Float[Array, "n k"],
+    anchors: Float[Array, "k d"] | None = None,
+    *,
+    diagonal: bool = False,
+) -> Moments:
+    """The moments about the given anchors, or about the weighted means where none are given."""
+    k, d = responsibilities.shape[1], x.shape[1]
+    counts = responsibilities.sum(axis=0)
+    if anchors is None:
+        centre, filled = x.mean(axis=0), np.where(counts > 0, counts, 1.0)
+        anchors = centre + responsibilities.T @ (x - centre) / filled[:, None]
+    first, second = np.empty((k, d)), np.empty((k, d) if diagonal else (k, d, d))
+    for j, (anchor, weights) in enumerate(zip(anchors, responsibilities.T, strict=True)):
+        centred = x - anchor
+        weighted = weights[:, None] * centred
+        first[j] = weighted.sum(axis=0)
+        second[j] = (weighted * centred).sum(axis=0) if diagonal else weighted.T @ centred
+    return (DiagonalMoments if diagonal else Moments)(anchors, counts, first, second)
