@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
 from operator import add
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -49,15 +49,20 @@ class Chunks:
     """A data set in pieces: more than fits into memory, or for more than one thread.
 
     `pieces` is an array, cut into blocks of rows here, or an iterable of arrays (or of `Weighted`) that can be read
-    anew at each E-step: a list, or an object whose `__iter__` opens the file again.
+    anew at each E-step: a list, or an object whose `__iter__` opens the file again. A piece may be empty. What lies on
+    Dask is not affected: its scheduler has threads of its own.
     """
 
     pieces: Any
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if self.threads < 1:
-            raise ValueError(f"threads: expected at least 1, got {self.threads}")
+        if not isinstance(self.threads, int) or self.threads < 1:
+            raise ValueError(f"threads: expected a whole number, 1 or more, got {self.threads!r}")
+        if not (isinstance(self.pieces, (Iterable, Weighted)) or _is_array(self.pieces)):
+            raise ValueError(
+                f"pieces: expected an array or an iterable of arrays, got {type(self.pieces).__name__}"
+            )
         if isinstance(self.pieces, Iterator):
             raise ValueError(
                 "pieces: an iterator can be read once, but every E-step reads the data again; "
@@ -76,6 +81,10 @@ class Block:
     def observations(self) -> float:
         """The sum of the weights: how many observations the rows stand for."""
         return float(len(self.x)) if self.weights is None else float(self.weights.sum())
+
+    def part(self, rows: slice) -> Block:
+        """Some of the rows."""
+        return Block(self.x[rows], None if self.weights is None else self.weights[rows])
 
     def weighted(self, values: Float[Array, "n k"]) -> Float[Array, "n k"]:
         """The values, a row an observation, times the weights."""
@@ -111,13 +120,18 @@ def prepare(data: Any, check: Check) -> Prepared:
     if isinstance(data, Block):
         return InMemory(data.x, data.weights)
     if isinstance(data, Chunks):
-        if isinstance(data.pieces, (np.ndarray, Weighted)) or _is_dask(data.pieces):
+        if isinstance(data.pieces, Weighted) or _is_array(data.pieces):
             inner = prepare(data.pieces, check)
             if isinstance(inner, InMemory):
                 return InMemory(inner.x, inner.weights, data.threads)
             return inner
         return Streamed(data.pieces, check, data.threads)
     values, weights = (data.values, data.weights) if isinstance(data, Weighted) else (data, None)
+    if isinstance(values, (Weighted, Chunks)):
+        raise ValueError(
+            f"values: expected observations to weigh, got {type(values).__name__}; "
+            "give Chunks a list of Weighted, or Weighted all the rows"
+        )
     if _is_dask(values):
         return Distributed(values, weights, check)
     return InMemory.checked(values, weights, check)
@@ -130,32 +144,43 @@ class InMemory(Prepared):
         self, x: Float[Array, "n d"], weights: Float[Array, " n"] | None, threads: int = 1
     ) -> None:
         self.x, self.weights, self.threads = x, weights, threads
+        self.cuts = [cut for cut in _cut(len(x)) if weights is None or weights[cut].any()]
 
     @classmethod
     def checked(cls, values: ArrayLike, weights: ArrayLike | None, check: Check) -> InMemory:
         """The rows, after a look at every block."""
+        if np.ma.is_masked(values):
+            raise ValueError("data: some values are masked; remove their rows, or fill them in")
         array = np.asarray(values)
         if array.ndim not in (1, 2) or array.size == 0 or array.dtype.kind not in "biuf":
             array = check(values)  # raises, or knows how to read it
-        for rows in _cut(len(array)):
-            check(array[rows])
+        for cut in _cut(len(array)):
+            try:
+                check(array[cut])
+            except ValueError:
+                check(array)  # says which row of all, not of the block
+                raise
         columns = array.reshape(len(array), -1)
         return cls(columns, None if weights is None else _weights(weights, len(array)))
 
     def __iter__(self) -> Iterator[Block]:
-        return map(self._block, _cut(len(self.x)))
+        return map(self._block, self.cuts)
 
-    def _block(self, rows: slice) -> Block:
-        x = np.asarray(self.x[rows], dtype=np.float64)
-        return Block(x, None if self.weights is None else self.weights[rows])
+    def _block(self, cut: slice) -> Block:
+        x = np.asarray(self.x[cut], dtype=np.float64)
+        if self.weights is None:
+            return Block(x)
+        # A row of weight 0 is left out: its log-density may be infinite, and 0 times that is no number.
+        weights = self.weights[cut]
+        kept = weights > 0
+        return Block(x, weights) if kept.all() else Block(x[kept], weights[kept])
 
     def sum(self, step: Callable[[Block], Total]) -> Total:
         """step(block), added over the blocks in their order, in threads where there is work for them."""
-        cuts = _cut(len(self.x))
-        if self.threads == 1 or len(cuts) == 1:
+        if self.threads == 1 or len(self.cuts) == 1:
             return super().sum(step)
         with ThreadPoolExecutor(self.threads) as pool:
-            return reduce(add, pool.map(lambda rows: step(self._block(rows)), cuts))
+            return reduce(add, pool.map(lambda cut: step(self._block(cut)), self.cuts))
 
 
 class Streamed(Prepared):
@@ -167,17 +192,13 @@ class Streamed(Prepared):
     def __iter__(self) -> Iterator[Block]:
         empty = True
         for number, piece in enumerate(self.pieces):
-            try:
-                inner = prepare(piece, self.check)
-            except ValueError as error:
-                raise ValueError(f"piece {number}: {error}") from error
-            for block in inner:
+            for block in _piece(f"piece {number}", piece, self.check):
                 empty = False
                 yield block
         if empty:
             raise ValueError(
-                "the data set has no pieces; if it had some before, it can be read only once: give a list, "
-                "or an object whose __iter__ starts anew"
+                "the data set has no observations; if it had some before, it can be read only once: give a "
+                "list, or an object whose __iter__ starts anew"
             )
 
     def sum(self, step: Callable[[Block], Total]) -> Total:
@@ -200,34 +221,54 @@ class Distributed(Prepared):
         values = self.values
         if getattr(values, "ndim", 1) == 2:
             values = values.rechunk({1: -1})
-        parts = np.ravel(values.to_delayed()).tolist()
+        parts = _delayed(values)
         if self.weights is None:
-            return [dask.delayed(_rows)(part) for part in parts]
-        weights = np.ravel(self.weights.to_delayed()).tolist() if _is_dask(self.weights) else None
-        if weights is None or len(weights) != len(parts):
+            return parts
+        weights = _delayed(self.weights) if _is_dask(self.weights) else []
+        if len(weights) != len(parts):
             raise ValueError("weights: expected a Dask array with the chunks of the data")
-        pairs = zip(parts, weights, strict=True)
-        return [dask.delayed(Weighted)(dask.delayed(_rows)(part), weight) for part, weight in pairs]
+        return [dask.delayed(Weighted)(*pair) for pair in zip(parts, weights, strict=True)]
 
     def __iter__(self) -> Iterator[Block]:
-        for part in self._parts():
-            yield from prepare(part.compute(), self.check)
+        for number, part in enumerate(self._parts()):
+            yield from _piece(f"partition {number}", part.compute(), self.check)
 
     def sum(self, step: Callable[[Block], Total]) -> Total:
         """step(block), added over the blocks in their order."""
         import dask
 
-        sums = [dask.delayed(_sum)(part, self.check, step) for part in self._parts()]
-        total: Total = reduce(add, dask.compute(*sums))
+        parts = enumerate(self._parts())
+        sums = [dask.delayed(_sums)(number, part, self.check, step) for number, part in parts]
+        totals = list(chain.from_iterable(dask.compute(*sums)))
+        if not totals:
+            raise ValueError("the data set has no observations: no partition has a row with weight")
+        total: Total = reduce(add, totals)
         return total
 
 
-def _sum(part: Any, check: Check, step: Callable[[Block], Total]) -> Total:
-    return prepare(part, check).sum(step)
+def _piece(name: str, piece: Any, check: Check) -> Iterable[Block]:
+    """The blocks of one piece of several: none where a filter, or weights of 0, have left nothing."""
+    try:
+        values, weights = (
+            (piece.values, piece.weights) if isinstance(piece, Weighted) else (piece, 1.0)
+        )
+        if np.shape(values)[:1] == (0,) or not np.any(weights):
+            return ()
+        return prepare(piece, check)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
-def _rows(part: Any) -> Any:
-    return np.asarray(part)
+def _sums(number: int, part: Any, check: Check, step: Callable[[Block], Total]) -> Iterable[Total]:
+    """step(block), added over the blocks of a partition: one sum, or none if it is empty."""
+    return deque(accumulate(map(step, _piece(f"partition {number}", part, check)), add), maxlen=1)
+
+
+def _delayed(collection: Any) -> list[Any]:
+    """The partitions; those of a bag become arrays."""
+    import dask
+
+    return [dask.delayed(np.asarray)(part) for part in np.ravel(collection.to_delayed())]
 
 
 def _in_order(
@@ -257,6 +298,10 @@ def _weights(weights: ArrayLike, n: int) -> Float[Array, " n"]:
             f"with smallest {checked.min(initial=np.inf):g}"
         )
     return checked
+
+
+def _is_array(values: Any) -> bool:
+    return hasattr(values, "__array__") or _is_dask(values)
 
 
 def _is_dask(values: Any) -> bool:

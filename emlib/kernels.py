@@ -1,8 +1,8 @@
 """The E-step of a mixture over one block of rows, as fast as NumPy goes.
 
 What makes it fast: rows are taken in pieces that stay in the cache and laid out column by column, so that the
-responsibilities never reach memory; the log-joint densities of an exponential family are one matrix product, its
-statistics another; the exponentials are summed without a look for the largest, and again with one where that fails.
+responsibilities never reach memory; the log-odds of an exponential family's components are one matrix product, its
+statistics another; exponentials are summed without taking out the largest of each row, unless one is too large.
 
 What keeps it right: a quadratic form loses digits where the data lie far from the point that it is expanded about, and
 the loss has a bound. Whoever expands one computes the bound for every block; where it is too large, the block goes the
@@ -13,7 +13,8 @@ Source: Higham (2002), "Accuracy and Stability of Numerical Algorithms", section
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,6 @@ from emlib.arrays import Array
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from emlib.data import Block
-
 CACHE = 2**17
 """Floats of one piece: a MiB."""
 
@@ -32,113 +31,132 @@ EPS = float(np.finfo(float).eps)
 
 SMALLEST_EXPONENT = -700.0
 """Below it the exponential is no normal number, and arithmetic on it slow; e^-700 is 1e-304."""
+LARGEST_EXPONENT = 100.0
+"""Up to it sums of exponentials may be multiplied, four at a time, without a look."""
 
 
 def pieces(rows: int, floats_a_row: int) -> Iterator[slice]:
-    """Cuts of a block whose working arrays stay in the cache."""
+    """Cuts of a block, so small that what is computed from each stays in the cache."""
     size = max(256, CACHE // floats_a_row)
     for start in range(0, rows, size):
         yield slice(start, min(start + size, rows))
 
 
-def posterior(
-    table: Float[Array, "k n"], fill: Callable[[Float[Array, "k n"]], object]
-) -> Float[Array, " n"]:
-    """Turn log-joint densities into responsibilities, in place, and return the log-evidence of each column.
+def posterior(table: Float[Array, "k n"], weights: Float[Array, " n"] | None) -> float:
+    """Turn log-odds into weighted responsibilities, in place, and return the weighted sum of log sum_k odds_k.
 
-    `fill` writes the log-joint densities anew: they are needed once more where the plain exponentials leave the safe
-    range, and the largest must be taken out first.
+    The table holds log p(x, z = k) - log p(x, z = 1): its first row is taken for zeros, whatever it holds, so that one
+    exponential in k is saved.
     """
-    np.exp(table, out=table)
+    odds = table[1:]
+    safe = odds.max(initial=0.0) < LARGEST_EXPONENT
+    if not safe:
+        # The largest is taken out first, of the first row too.
+        largest = odds.max(axis=0).clip(min=0.0)
+        np.subtract(0.0, largest, out=table[0])
+        odds -= largest
+        odds = table
+    if odds.min(initial=0.0) < SMALLEST_EXPONENT:
+        np.maximum(odds, SMALLEST_EXPONENT, out=odds)
+    np.exp(odds, out=odds)
+    if safe:
+        table[0] = 1.0
     total = np.add.reduce(table, axis=0)
-    if total.min() > 1e-100 and total.max() < 1e100:
-        evidence = np.log(total)
+    if weights is None:
+        evidence = _sum_of_logs(total) if safe else float((largest + np.log(total)).sum())
+        np.reciprocal(total, out=total)
     else:
-        fill(table)
-        largest = np.maximum.reduce(table, axis=0)
-        # Where all are -inf the observation is impossible: its evidence is -inf, and none is more responsible.
-        table -= np.where(np.isfinite(largest), largest, 0.0)
-        np.maximum(table, SMALLEST_EXPONENT, out=table)
-        np.exp(table, out=table)
-        total = np.add.reduce(table, axis=0)
-        evidence = largest + np.log(total)
-    np.reciprocal(total, out=total)
+        logs = np.log(total) if safe else largest + np.log(total)
+        evidence = float(logs @ weights)
+        np.divide(weights, total, out=total)
     table *= total
     return evidence
 
 
-def product_step(
-    columns: Float[Array, "d n"],
-    weights: Float[Array, " n"] | None,
-    natural: Float[Array, "k p"],
-    features: Callable[[Float[Array, "d n"], Float[Array, "p n"]], None],
-) -> tuple[float, Float[Array, "k p"]]:
-    """The sum of log sum_k exp(<natural_k, features_n>), and the features weighted by the responsibilities.
+def _sum_of_logs(values: Float[Array, " n"]) -> float:
+    # One logarithm for four values, whose product no float overflows.
+    quarter = len(values) // 4
+    products = np.multiply.reduce(values[: 4 * quarter].reshape(4, quarter), axis=0)
+    return float(np.log(products).sum() + np.log(values[4 * quarter :]).sum())
 
-    `features` writes the features of some columns; the last is the constant 1, so that the last column of `natural` is
-    what does not depend on the data.
+
+class ProductSums:
+    """Sums over rows of responsibilities times features, where <natural_k, features_n> are the log-joint densities.
+
+    The last feature is the constant 1, so that the last column of `natural` is what does not depend on the data.
     """
-    (k, p), n = natural.shape, columns.shape[1]
-    sums, evidence = np.zeros((k, p)), 0.0
-    with np.errstate(over="ignore", under="ignore"):
-        for cut in pieces(n, k + p):
-            phi, table = np.empty((p, cut.stop - cut.start)), np.empty((k, cut.stop - cut.start))
-            features(columns[:, cut], phi)
-            np.dot(natural, phi, out=table)
-            own = posterior(table, lambda out, phi=phi: np.dot(natural, phi, out=out))
-            if weights is not None:
-                table *= weights[cut]
-                own *= weights[cut]
-            evidence += float(own.sum())
-            sums += np.dot(table, phi.T)
-    return evidence, sums
+
+    def __init__(self, natural: Float[Array, "k p"]) -> None:
+        self.natural = natural
+        self.relative = natural[1:] - natural[0]
+        self.sums = np.zeros(natural.shape)
+        self._evidence = 0.0
+
+    def add(self, features: Float[Array, "p n"], weights: Float[Array, " n"] | None) -> None:
+        """Sum over some more rows."""
+        table = np.empty((len(self.natural), features.shape[1]))
+        np.dot(self.relative, features, out=table[1:])
+        self._evidence += posterior(table, weights)
+        self.sums += np.dot(table, features.T)
+
+    @property
+    def evidence(self) -> float:
+        """The sum of log sum_k exp(<natural_k, features_n>)."""
+        # Responsibilities sum to one: the features of all data are the sums over the components.
+        return self._evidence + float(self.natural[0] @ self.sums.sum(axis=0))
 
 
-def difference_step(
-    block: Block,
-    means: Float[Array, "k d"],
-    whiteners: Float[Array, "k d d"] | Float[Array, "k d"],
-    constants: Float[Array, " k"],
-) -> tuple[
-    float, Float[Array, " k"], Float[Array, "k d"], Float[Array, "k d d"] | Float[Array, "k d"]
-]:
+class DifferenceSums:
     """The same for Gaussians, by y = whitener_k (x - mean_k): slower, and exact wherever the data lie.
 
-    Whiteners are matrices, or vectors where the covariances are diagonal. Returns the log-likelihood, and for each
-    component the weighted sums of 1, y and y y' (of 1, y and y * y for vectors).
+    Whiteners are matrices, or vectors where the covariances are diagonal. Summed are 1, y and y y' (1, y and y * y for
+    vectors), weighted by the responsibilities.
     """
-    (k, d), diagonal = means.shape, whiteners.ndim == 2
-    evidence, counts, first, second = 0.0, np.zeros(k), np.zeros((k, d)), np.zeros(whiteners.shape)
-    with np.errstate(over="ignore", under="ignore"):
-        for cut in pieces(len(block.x), k * (d + 1) + 3 * d):
-            x = np.ascontiguousarray(block.x[cut].T)
-            y, squares = np.empty((k, *x.shape)), np.empty((k, x.shape[1]))
-            shifted = np.empty_like(x)
-            for j in range(k):
-                np.subtract(x, means[j, :, None], out=shifted)
-                if diagonal:
-                    np.multiply(shifted, whiteners[j, :, None], out=y[j])
-                else:
-                    np.dot(whiteners[j], shifted, out=y[j])
-                np.einsum("dn,dn->n", y[j], y[j], out=squares[j])
 
-            def fill(out: Array, squares: Array = squares) -> None:
-                np.multiply(squares, -0.5, out=out)
-                out += constants[:, None]
+    def __init__(
+        self,
+        means: Float[Array, "k d"],
+        whiteners: Float[Array, "k d d"] | Float[Array, "k d"],
+        constants: Float[Array, " k"],
+    ) -> None:
+        self.means, self.whiteners, self.constants = means, whiteners, constants
+        self.diagonal = whiteners.ndim == 2
+        self.evidence = 0.0
+        self.counts, self.first = np.zeros(len(means)), np.zeros(means.shape)
+        self.second = np.zeros(whiteners.shape)
 
-            table = np.empty_like(squares)
-            fill(table)
-            own = posterior(table, fill)
-            if block.weights is not None:
-                table *= block.weights[cut]
-                own *= block.weights[cut]
-            evidence += float(own.sum())
-            counts += table.sum(axis=1)
-            for j in range(k):
-                weighted = np.multiply(y[j], table[j], out=shifted)
-                first[j] += weighted.sum(axis=1)
-                if diagonal:
-                    second[j] += np.einsum("dn,dn->d", weighted, y[j])
-                else:
-                    second[j] += np.dot(weighted, y[j].T)
-    return evidence, counts, first, second
+    def add(self, x: Float[Array, "n d"], weights: Float[Array, " n"] | None) -> None:
+        """Sum over some more rows."""
+        shifted = np.ascontiguousarray(x.T) - self.means[:, :, None]
+        y = shifted * self.whiteners[:, :, None] if self.diagonal else self._whitened(shifted)
+        table = np.einsum("kdn,kdn->kn", y, y)
+        table *= -0.5
+        table += self.constants[:, None]
+        if math.isinf(table.min()):
+            # A square beyond all floats: the observation is impossible, and no sum has a meaning.
+            self.evidence = -math.inf
+            return
+        reference = table[0].copy()
+        table[1:] -= reference
+        self.evidence += posterior(table, weights)
+        self.evidence += float(reference.sum() if weights is None else reference @ weights)
+        self.counts += table.sum(axis=1)
+        # With the root on both sides the product with its own transpose costs half.
+        root = np.sqrt(table, out=table)
+        y *= root[:, None, :]
+        self.first += np.matmul(y, root[:, :, None])[:, :, 0]
+        if self.diagonal:
+            self.second += np.einsum("kdn,kdn->kd", y, y)
+        else:
+            self.second += np.matmul(y, y.transpose(0, 2, 1))
+
+    def _whitened(self, shifted: Float[Array, "k d n"]) -> Float[Array, "k d n"]:
+        # Whiteners are triangular: the upper half of the rows sees only the left half of the columns.
+        if len(self.means[0]) < 16:
+            y: Array = np.matmul(self.whiteners, shifted)
+            return y
+        half = len(self.means[0]) // 2
+        y = np.empty_like(shifted)
+        np.matmul(self.whiteners[:, :half, :half], shifted[:, :half], out=y[:, :half])
+        np.matmul(self.whiteners[:, half:], shifted, out=y[:, half:])
+        return y

@@ -13,7 +13,7 @@ import numpy as np
 
 from emlib.arrays import Array, Labels, distributions, log_floored, log_sum_exp, real
 from emlib.data import Block, Prepared, Weighted, prepare
-from emlib.families.family import Family, Fused, Params, Stats
+from emlib.families.family import Family, Params, Stats
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -106,7 +106,7 @@ class Mixture(Generic[Params, Stats]):
 
         A family may do it with a kernel of its own; what it computes is `block_step`, only faster.
         """
-        if isinstance(self.family, Fused):
+        if hasattr(self.family, "kernel"):  # see Fused
             kernel = self.family.kernel(log_floored(params.weights), params.components)
             return self.prepare(data).sum(lambda block: MixtureStatistics(*kernel(block)))
         return self.prepare(data).sum(lambda block: self.block_step(block, params))

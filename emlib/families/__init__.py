@@ -2,7 +2,8 @@
 
 from emlib.families.bernoulli import Bernoulli, Bernoullis
 from emlib.families.family import ExponentialFamily, Family, Sums, maximum_likelihood
-from emlib.families.gaussian import Gaussian, Gaussians, Moments
+from emlib.families.gaussian import Gaussian, Gaussians
+from emlib.families.moments import Moments
 from emlib.families.poisson import Poisson, Poissons
 
 __all__ = [

@@ -10,11 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from emlib.kernels import product_step
+from emlib.kernels import ProductSums, pieces
 
 if TYPE_CHECKING:
     from typing import Self
@@ -71,7 +71,6 @@ class Family(Protocol[Params, Stats]):
         """One observation from component hidden_n, for each n."""
 
 
-@runtime_checkable
 class Fused(Protocol):
     """A family with an E-step of its own, faster than a table of densities and a sum over it."""
 
@@ -142,15 +141,18 @@ class ExponentialFamily(ABC, Generic[Params]):
         constants = log_weights - self.log_partition(params)
         natural = np.column_stack([self.natural(params), constants])
 
-        def features(statistics: Float[Array, "p n"], out: Float[Array, "q n"]) -> None:
-            out[:-1], out[-1] = statistics, 1.0
-
         def step(block: Block) -> tuple[float, Sums, float]:
-            statistics = self.statistics(block.x)
-            _same_length(statistics, natural[:, :-1])
-            evidence, sums = product_step(statistics.T, block.weights, natural, features)
-            base = block.total(self.log_base(block.x))
-            return evidence + base, Sums(sums[:, -1], sums[:, :-1], base), 0.0
+            products, base = ProductSums(natural), 0.0
+            for cut in pieces(len(block.x), sum(natural.shape)):
+                part = block.part(cut)
+                statistics = self.statistics(part.x)
+                _same_length(statistics, natural[:, :-1])
+                features = np.ones((natural.shape[1], len(statistics)))
+                features[:-1] = statistics.T
+                products.add(features, part.weights)
+                base += part.total(self.log_base(part.x))
+            sums = products.sums
+            return products.evidence + base, Sums(sums[:, -1], sums[:, :-1], base), 0.0
 
         return step
 
@@ -197,7 +199,7 @@ def _same_length(statistics: Float[Array, "n p"], natural: Float[Array, "k p"]) 
 def refuse_empty(counts: Float[Array, " k"]) -> None:
     """Raise ArithmeticError where a component has no data left to be fitted to."""
     # What underflow leaves of a responsibility is no data.
-    if not (counts > 1e-280).all():
+    if not (counts > 1e-200).all():
         raise ArithmeticError(
             f"component {int(counts.argmin())} has no data left: its expected count is {counts.min():g}. "
             "Use fewer components or another start"

@@ -52,6 +52,8 @@ class Moments:
 
     def about(self, anchors: Float[Array, "k d"]) -> Self:
         """The same moments about other anchors."""
+        if anchors is self.anchors:
+            return self
         shift = self.anchors - anchors
         cross = self.product(self.first, shift) + self.product(shift, self.first)
         squared = self.product(shift, self.counts[:, None] * shift)
@@ -59,8 +61,7 @@ class Moments:
         return type(self)(anchors, self.counts, first, self.second + cross + squared)
 
     def __add__(self, other: Self) -> Self:
-        if other.anchors is not self.anchors:
-            other = other.about(self.anchors)
+        other = other.about(self.anchors)
         return type(self)(
             self.anchors,
             self.counts + other.counts,

@@ -119,4 +119,4 @@ def test_a_component_with_counts_that_are_no_number_is_refused(refuses):
 
 
 def test_a_component_with_little_data_is_kept():
-    refuse_empty(np.array([1e-250, 1.0]))
+    refuse_empty(np.array([1e-190, 1.0]))

@@ -1,0 +1,164 @@
+"""The E-step of a Gaussian mixture over a block of rows: by matrix products, or by differences where these lose digits.
+
+With z = x - centre the log-joint density is <natural_k, (z z', z, 1)>. The terms of that product are below |P_k| R^2
+for rows within R of the centre, and its rounding is below a small multiple of EPS of that. Where the bound is too
+large, for narrow components in wide data, y = whitener_k (x - mean_k) is computed for every component instead.
+
+Source: Higham (2002), "Accuracy and Stability of Numerical Algorithms", section 3.1 (rounding of inner products).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emlib.arrays import Array, Labels
+from emlib.families.moments import DiagonalMoments, Moments
+from emlib.kernels import EPS, DifferenceSums, ProductSums, pieces
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+    from emlib.data import Block
+    from emlib.families.gaussian import Gaussians
+
+PRODUCT_LIMIT = 1e-10
+"""Nats that the matrix product may cost a log-density, by its bound."""
+PRODUCT_DIMENSIONS = 15
+"""Beyond, d (d + 1) / 2 products a row cost more than d multiplications by a matrix."""
+FEW = 2000
+"""Log-densities in a block for which the natural params are not worth their while."""
+
+
+class QuadraticKernel:
+    """The E-step for given params; what depends on them alone is computed once."""
+
+    def __init__(self, log_weights: Float[Array, " k"], params: Gaussians, diagonal: bool) -> None:
+        self.log_weights, self.params, self.diagonal = log_weights, params, diagonal
+        self.constants = log_weights + params.log_norms
+
+    def __call__(self, block: Block) -> tuple[float, Moments, float]:
+        """Log-likelihood, statistics, and a bound on the rounding in nats."""
+        (n, d), k = block.x.shape, len(self.constants)
+        differences, products, rounding = self._differences(), None, 0.0
+        if n * k <= FEW or (d > PRODUCT_DIMENSIONS and not self.diagonal):
+            for cut in pieces(n, 2 * k * (d + 1)):
+                part = block.part(cut)
+                differences.add(part.x, part.weights)
+        else:
+            expansion = self._expansion
+            products = ProductSums(expansion.natural)
+            for cut in pieces(n, expansion.natural.shape[1] + d + k):
+                part = block.part(cut)
+                z = expansion.columns(part.x)
+                error = expansion.error(z)
+                if error < PRODUCT_LIMIT:
+                    products.add(expansion.features(z), part.weights)
+                    rounding += error * part.observations
+                else:
+                    differences.add(part.x, part.weights)
+        moments = self._moments(differences)
+        evidence = differences.evidence
+        if products is not None:
+            evidence += products.evidence
+            moments = self._expansion.moments(products.sums) + moments
+        return evidence, moments, rounding + float(moments.counts @ self.params.rounding)
+
+    def _differences(self) -> DifferenceSums:
+        whiteners = self.params.whiteners
+        if self.diagonal:
+            whiteners = diagonals(whiteners)
+        return DifferenceSums(self.params.means, whiteners, self.constants)
+
+    def _moments(self, sums: DifferenceSums) -> Moments:
+        means, factors = self.params.means, self.params.factors
+        if self.diagonal:
+            deviations = diagonals(factors)
+            second = sums.second * deviations**2
+            return DiagonalMoments(means, sums.counts, sums.first * deviations, second)
+        first = np.einsum("kij,kj->ki", factors, sums.first)
+        second = factors @ sums.second @ factors.transpose(0, 2, 1)
+        return Moments(means, sums.counts, first, second)
+
+    @cached_property
+    def _expansion(self) -> Expansion:
+        return Expansion(self.log_weights, self.params, self.diagonal)
+
+
+class Expansion:
+    """The log-joint density of every component, expanded about the centre of the mixture."""
+
+    def __init__(self, log_weights: Float[Array, " k"], params: Gaussians, diagonal: bool) -> None:
+        self.diagonal, means, precisions = diagonal, params.means, params.precisions
+        shares = np.exp(log_weights)
+        shares /= shares.sum()
+        self.centre = shares @ means
+        z = means - self.centre
+        linear = np.einsum("kij,kj->ki", precisions, z)
+        constants = log_weights + params.log_norms - 0.5 * (linear * z).sum(axis=1)
+        if diagonal:
+            quadratic = -0.5 * diagonals(precisions)
+        else:
+            row, column, factor = triangle(len(self.centre))
+            quadratic = precisions[:, row, column] * factor
+        self.natural = np.concatenate([quadratic, linear, constants[:, None]], axis=1)
+        # The bound on the error is taken in units of the spread of each column.
+        self.variances = shares @ (params.variances + z * z)
+        spread = np.sqrt(self.variances)
+        scaled = precisions * spread[:, None] * spread
+        self.error_of_radius = 4 * EPS * math.sqrt((scaled * scaled).sum(axis=(1, 2)).max())
+        self.farthest_mean = float((z * z / self.variances).sum(axis=1).max())
+
+    def columns(self, x: Float[Array, "n d"]) -> Float[Array, "d n"]:
+        """Z of each row, laid out by columns."""
+        z = np.empty(x.shape[::-1])
+        np.subtract(x.T, self.centre[:, None], out=z)
+        return z
+
+    def error(self, z: Float[Array, "d n"]) -> float:
+        """A bound on the rounding of a log-density, in nats."""
+        reach = np.maximum(z.max(axis=1), -z.min(axis=1))
+        radius = max(float((reach * reach / self.variances).sum()), self.farthest_mean)
+        return self.error_of_radius * radius
+
+    def features(self, z: Float[Array, "d n"]) -> Float[Array, "p n"]:
+        """z_i z_j for i <= j (for i = j alone where the columns are independent), z, 1."""
+        d, n = z.shape
+        features = np.empty((self.natural.shape[1], n))
+        if self.diagonal:
+            np.multiply(z, z, out=features[:d])
+        else:
+            start = 0
+            for i in range(d):
+                np.multiply(z[i:], z[i], out=features[start : start + d - i])
+                start += d - i
+        features[-1 - d : -1], features[-1] = z, 1.0
+        return features
+
+    def moments(self, sums: Float[Array, "k p"]) -> Moments:
+        """What the weighted sums of the features are about the centre."""
+        k, d = len(sums), len(self.centre)
+        anchors = np.broadcast_to(self.centre, (k, d))
+        quadratic, first, counts = sums[:, : -1 - d], sums[:, -1 - d : -1], sums[:, -1]
+        if self.diagonal:
+            return DiagonalMoments(anchors, counts, first, quadratic)
+        second = np.empty((k, d, d))
+        row, column, _ = triangle(d)
+        second[:, row, column] = second[:, column, row] = quadratic
+        return Moments(anchors, counts, first, second)
+
+
+def diagonals(matrices: Float[Array, "k d d"]) -> Float[Array, "k d"]:
+    """The diagonal of each matrix."""
+    result: Array = np.einsum("kii->ki", matrices)
+    return result
+
+
+@cache
+def triangle(d: int) -> tuple[Int[Labels, " p"], Int[Labels, " p"], Float[Array, " p"]]:
+    """Rows and columns of the upper triangle, and the factor of each of its entries in -x' P x / 2."""
+    row, column = np.triu_indices(d)
+    return row, column, np.where(row == column, -0.5, -1.0)
