@@ -7,10 +7,11 @@ The proof that no step loses likelihood is in `emlib.symbolic.bound`; the chapte
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Statistics(Protocol):
 
     @property
     def log_likelihood(self) -> float:
-        """Log p(x | theta) at the params that the E-step used, in nats."""
+        """Log p(x | theta) at the params that the E-step used, in nats; for a variant, what it climbs instead."""
 
     def __add__(self, other: Self) -> Self: ...
 
@@ -63,15 +64,6 @@ class Prepares(Protocol):
 
     def prepare(self, data: Any) -> Any:
         """The data, checked."""
-
-
-@runtime_checkable
-class Inexact(Protocol):
-    """Statistics that know of more rounding than that of a sum."""
-
-    @property
-    def rounding(self) -> float:
-        """How far rounding alone may have moved the log-likelihood, in nats, beyond a sum's."""
 
 
 class AscentError(ArithmeticError):
@@ -150,17 +142,22 @@ def em_steps(
         AscentError: a step lost more log-likelihood, or an M-step more of the bound, than rounding explains.
         ArithmeticError: the log-likelihood is not finite.
     """
-    if isinstance(model, Prepares):
-        data = model.prepare(data)
-    stats = model.e_step(data, params)
-    surrogate = model.expected_log_joint(stats, params)
-    step = Step(params, stats, FreeEnergy(surrogate, stats.log_likelihood - surrogate, gap=0.0))
-    _check_finite(step, 0)
+    data = prepared(model, data)
+    step = first_step(model, data, params)
     for number in count(1):
         yield step
-        previous, step = step, _advance(model, data, step)
-        _check_finite(step, number)
-        _check_ascent(previous, step, number)
+        step = next_step(model, data, step, number)
+
+
+Steps: TypeAlias = "Callable[[Any, Any, Params], Iterator[Step[Params, Any]]]"
+"""What `em_steps` is: steps from a model, data and a start."""
+Remaining: TypeAlias = Callable[[Sequence[Step[Any, Any]]], float]
+"""Nats still to gain, estimated from the steps so far, of which there are two or more; NaN if rounding hides them."""
+
+
+def last_gain(steps: Sequence[Step[Any, Any]]) -> float:
+    """The log-likelihood that the last step gained, in nats: what is left is taken for as much."""
+    return steps[-1].log_likelihood - steps[-2].log_likelihood
 
 
 def em(
@@ -170,37 +167,77 @@ def em(
     *,
     tol: float = 1e-10,
     max_steps: int = 10_000,
+    steps: Steps[Params] = em_steps,
+    remaining: Remaining = last_gain,
 ) -> Trace[Params, Stats]:
-    """Run EM until a step gains at most `tol` nats per observation.
+    """Run EM until at most `tol` nats per observation are left to gain.
 
-    A small gain is not a small distance: where EM crawls, it may stop far from the maximum. `Trace.stopped` says why
-    the run ended.
+    What is left is estimated by `remaining`, from the steps so far. The default takes the last gain for it, and a small
+    gain is not a small distance: where EM crawls, the run may stop far from the maximum; `emlib.variants.aitken` looks
+    further ahead. `steps` may be any iterator of steps that climbs. `Trace.stopped` says why the run ended.
 
     Raises:
         ValueError: tol is negative, or max_steps is below 1.
-        AscentError: see `em_steps`.
+        AscentError: see `em_steps`; or the given `steps` fell by more than rounding explains.
     """
     if not tol >= 0:
         raise ValueError(f"tol: expected nats per observation, 0 or more, got {tol}")
     if max_steps < 1:
         raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
-    iterator = em_steps(model, data, start)
-    steps = [next(iterator)]
+    iterator = steps(model, data, start)
+    taken = [next(iterator)]
     for step in iterator:
-        gain = step.log_likelihood - steps[-1].log_likelihood
-        steps.append(step)
+        previous = taken[-1]
+        taken.append(step)
+        gain = step.log_likelihood - previous.log_likelihood
+        if gain < -2 * (rounding(previous.stats) + rounding(step.stats)):
+            raise AscentError(
+                f"step {len(taken) - 1}: the log-likelihood fell from {previous.log_likelihood!r} to "
+                f"{step.log_likelihood!r}; no end can be told of steps that do not climb"
+            )
         if gain < 0:
-            return Trace(tuple(steps[:-1]), Stopped.ROUNDING)
-        if gain <= tol * step.stats.observations:
-            return Trace(tuple(steps), Stopped.TOLERANCE)
-        if len(steps) > max_steps:
+            return Trace(tuple(taken[:-1]), Stopped.ROUNDING)
+        left = remaining(taken)
+        if math.isnan(left):
+            return Trace(tuple(taken), Stopped.ROUNDING)
+        if left <= tol * step.stats.observations:
+            return Trace(tuple(taken), Stopped.TOLERANCE)
+        if len(taken) > max_steps:
             break
-    return Trace(tuple(steps), Stopped.MAX_STEPS)
+    return Trace(tuple(taken), Stopped.MAX_STEPS)
 
 
-def _advance(
+def prepared(model: Model[Data, Params, Stats], data: Data) -> Data:
+    """The data, checked by the model if it does so once a run."""
+    checked: Data = model.prepare(data) if isinstance(model, Prepares) else data
+    return checked
+
+
+def first_step(
+    model: Model[Data, Params, Stats], data: Data, params: Params
+) -> Step[Params, Stats]:
+    """The start: an E-step at the given params, seen from its own posterior."""
+    stats = model.e_step(data, params)
+    surrogate = model.expected_log_joint(stats, params)
+    step = Step(params, stats, FreeEnergy(surrogate, stats.log_likelihood - surrogate, gap=0.0))
+    _check_finite(step, 0)
+    return step
+
+
+def next_step(
+    model: Model[Data, Params, Stats], data: Data, previous: Step[Params, Stats], number: int
+) -> Step[Params, Stats]:
+    """An M-step and an E-step, checked against the ascent theorem."""
+    step = advance(model, data, previous)
+    _check_finite(step, number)
+    _check_ascent(previous, step, number)
+    return step
+
+
+def advance(
     model: Model[Data, Params, Stats], data: Data, step: Step[Params, Stats]
 ) -> Step[Params, Stats]:
+    """An M-step and an E-step, whatever comes of them."""
     params = model.m_step(step.stats)
     surrogate = model.expected_log_joint(step.stats, params)
     # H(q) for the posterior q of the old params, where the gap is zero and so F = l.
@@ -213,14 +250,14 @@ def _advance(
 def rounding(stats: Statistics) -> float:
     """The change of log-likelihood that rounding alone may cause: a few thousand units in the last place of a sum.
 
-    Statistics that are less exact than a sum (`Inexact`) say by how much.
+    Statistics that are less exact than a sum say by how much, as `rounding`, in nats.
     """
-    own = stats.rounding if isinstance(stats, Inexact) else 0.0
+    own = float(getattr(stats, "rounding", 0.0))
     return 1e-12 * (abs(stats.log_likelihood) + stats.observations) + own
 
 
 def _check_finite(step: Step[Any, Any], number: int) -> None:
-    if not np.isfinite(step.log_likelihood):
+    if not math.isfinite(step.log_likelihood):
         raise ArithmeticError(
             f"step {number}: the log-likelihood is {step.log_likelihood}; the params there are {step.params}. "
             "Some observation is impossible, or a density unbounded, under them: start elsewhere"

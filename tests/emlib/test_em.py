@@ -15,6 +15,7 @@ from scipy.special import entr, logsumexp, rel_entr
 
 from emlib import AscentError, Mixture, MixtureParams, Stopped, em, em_steps
 from emlib.datasets import load
+from emlib.em import last_gain
 from emlib.families import Bernoulli, Bernoullis, Gaussian, Gaussians, Poisson, Poissons
 
 
@@ -251,6 +252,68 @@ def test_em_refuses_to_take_no_step(max_steps, refuses):
         em(Scripted((-10.0, -9.0)), None, 0, max_steps=max_steps)
 
 
+# Other steps, and other ways to end
+
+
+def test_em_takes_its_steps_from_where_it_is_told():
+    def every_second(model, data, params):
+        return islice(em_steps(model, data, params), 0, None, 2)
+
+    model = Scripted((-10.0, -9.0, -8.5, -8.25, -8.125, -8.0))
+    assert [step.params for step in em(model, None, 0, max_steps=2, steps=every_second).steps] == [
+        0,
+        2,
+        4,
+    ]
+
+
+def test_steps_that_fall_have_no_end_that_could_be_told(refuses):
+    def falling(model, data, params):
+        for number in (0, 1, 0):
+            yield next(em_steps(model, data, params + number))
+
+    with refuses(AscentError, "step 2", "fell from -9.0 to -10.0", "do not climb"):
+        em(Scripted((-10.0, -9.0, -8.0)), None, 0, tol=0, steps=falling)
+
+
+def test_steps_that_fall_by_rounding_end_the_run_before():
+    def falling(model, data, params):
+        for number in (0, 1, 2):
+            yield next(em_steps(model, data, params + number))
+
+    trace = em(Scripted((-10.0, -9.0, -9.0 - 1e-13, 0.0)), None, 0, tol=0, steps=falling)
+    assert trace.stopped is Stopped.ROUNDING
+    assert trace.params == 1
+
+
+def test_what_remains_is_asked_with_all_steps_so_far():
+    asked = []
+
+    def remaining(steps):
+        asked.append([step.params for step in steps])
+        return 5.0 - len(steps)
+
+    model = Scripted(tuple(range(-10, 0)), observations=2.0)
+    trace = em(model, None, 0, tol=1.0, remaining=remaining)
+    assert asked == [[0, 1], [0, 1, 2]]
+    assert trace.stopped is Stopped.TOLERANCE
+
+
+def test_the_last_gain_is_what_remains_by_default():
+    model = Scripted((-10.0, -9.0, -8.875, -8.8125, 0.0))
+    plain = em(model, None, 0, tol=0.1)
+    named = em(model, None, 0, tol=0.1, remaining=last_gain)
+    assert plain.params == named.params == 3
+    assert last_gain(plain.steps) == 0.0625
+
+
+def test_what_cannot_be_foretold_for_rounding_is_no_convergence():
+    trace = em(Scripted((-10.0, -9.0, -8.0)), None, 0, remaining=lambda _: float("nan"))
+    assert trace.stopped is Stopped.ROUNDING
+    assert trace.params == 1
+    assert not trace.converged
+
+
 # The trace
 
 
@@ -360,7 +423,7 @@ def test_an_impossible_observation_is_refused(refuses):
 
 def test_importing_the_library_loads_numpy_alone():
     program = (
-        "import sys, emlib, emlib.datasets, emlib.families, emlib.published; "
+        "import sys, emlib, emlib.datasets, emlib.families, emlib.published, emlib.variants; "
         "print([name for name in ('numpy', 'scipy', 'sympy', 'mpmath', 'matplotlib', 'jaxtyping') "
         "if name in sys.modules])"
     )
