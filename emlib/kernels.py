@@ -43,41 +43,48 @@ def pieces(rows: int, floats_a_row: int) -> Iterator[slice]:
 
 
 def posterior(table: Float[Array, "k n"], weights: Float[Array, " n"] | None) -> float:
-    """Turn log-odds into weighted responsibilities, in place, and return the weighted sum of log sum_k odds_k.
+    """Turn log-joint densities into weighted responsibilities, in place, and return the weighted sum of log-evidence."""
+    largest = table.max(axis=0)
+    table -= largest
+    _exponential(table)
+    evidence = _normalise(table, weights)
+    return evidence + float(largest.sum() if weights is None else largest @ weights)
 
-    The table holds log p(x, z = k) - log p(x, z = 1): its first row is taken for zeros, whatever it holds, so that one
-    exponential in k is saved.
+
+def posterior_of_odds(table: Float[Array, "k n"], weights: Float[Array, " n"] | None) -> float:
+    """The same from log-odds against the first component, whose row is taken for zeros, whatever it holds.
+
+    One exponential in k is saved, and no largest taken out unless one is too large.
     """
     odds = table[1:]
-    safe = odds.max(initial=0.0) < LARGEST_EXPONENT
-    if not safe:
-        # The largest is taken out first, of the first row too.
-        largest = odds.max(axis=0).clip(min=0.0)
-        np.subtract(0.0, largest, out=table[0])
-        odds -= largest
-        odds = table
-    if odds.min(initial=0.0) < SMALLEST_EXPONENT:
-        np.maximum(odds, SMALLEST_EXPONENT, out=odds)
-    np.exp(odds, out=odds)
-    if safe:
-        table[0] = 1.0
+    if odds.max(initial=0.0) > LARGEST_EXPONENT:
+        table[0] = 0.0
+        return posterior(table, weights)
+    _exponential(odds)
+    table[0] = 1.0
+    return _normalise(table, weights)
+
+
+def _exponential(table: Float[Array, "k n"]) -> None:
+    if table.min(initial=0.0) < SMALLEST_EXPONENT:
+        np.maximum(table, SMALLEST_EXPONENT, out=table)
+    np.exp(table, out=table)
+
+
+def _normalise(table: Float[Array, "k n"], weights: Float[Array, " n"] | None) -> float:
+    """Scale every column to its weight, and return the weighted sum of the logarithms of what they summed to."""
     total = np.add.reduce(table, axis=0)
     if weights is None:
-        evidence = _sum_of_logs(total) if safe else float((largest + np.log(total)).sum())
+        # One logarithm for four sums, whose product no float overflows.
+        quarter = len(total) // 4
+        products = np.multiply.reduce(total[: 4 * quarter].reshape(4, quarter), axis=0)
+        logs = float(np.log(products).sum() + np.log(total[4 * quarter :]).sum())
         np.reciprocal(total, out=total)
     else:
-        logs = np.log(total) if safe else largest + np.log(total)
-        evidence = float(logs @ weights)
+        logs = float(np.log(total) @ weights)
         np.divide(weights, total, out=total)
     table *= total
-    return evidence
-
-
-def _sum_of_logs(values: Float[Array, " n"]) -> float:
-    # One logarithm for four values, whose product no float overflows.
-    quarter = len(values) // 4
-    products = np.multiply.reduce(values[: 4 * quarter].reshape(4, quarter), axis=0)
-    return float(np.log(products).sum() + np.log(values[4 * quarter :]).sum())
+    return logs
 
 
 class ProductSums:
@@ -96,7 +103,7 @@ class ProductSums:
         """Sum over some more rows."""
         table = np.empty((len(self.natural), features.shape[1]))
         np.dot(self.relative, features, out=table[1:])
-        self._evidence += posterior(table, weights)
+        self._evidence += posterior_of_odds(table, weights)
         self.sums += np.dot(table, features.T)
 
     @property
@@ -136,10 +143,7 @@ class DifferenceSums:
             # A square beyond all floats: the observation is impossible, and no sum has a meaning.
             self.evidence = -math.inf
             return
-        reference = table[0].copy()
-        table[1:] -= reference
         self.evidence += posterior(table, weights)
-        self.evidence += float(reference.sum() if weights is None else reference @ weights)
         self.counts += table.sum(axis=1)
         # With the root on both sides the product with its own transpose costs half.
         root = np.sqrt(table, out=table)

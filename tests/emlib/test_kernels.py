@@ -14,7 +14,7 @@ from scipy.special import logsumexp, softmax
 from emlib.data import Block
 from emlib.families import Gaussians, quadratic
 from emlib.families.quadratic import Expansion, QuadraticKernel
-from emlib.kernels import DifferenceSums, ProductSums, pieces, posterior
+from emlib.kernels import DifferenceSums, ProductSums, pieces, posterior, posterior_of_odds
 
 
 def table(rng: np.random.Generator, k: int, n: int, scale: float) -> np.ndarray:
@@ -32,7 +32,7 @@ def test_posterior_is_the_softmax_and_the_log_of_its_sum(scale, k, weighted):
     weights = rng.uniform(0.5, 3.0, 1003) if weighted else None
     found = odds.copy()
     found[0] = np.nan  # the first row is never read
-    evidence = posterior(found, weights)
+    evidence = posterior_of_odds(found, weights)
     shares = np.ones(1003) if weights is None else weights
     assert evidence == pytest.approx(float(logsumexp(odds, axis=0) @ shares), rel=1e-13)
     assert found == pytest.approx(softmax(odds, axis=0) * shares, rel=1e-11, abs=1e-200)
@@ -40,19 +40,39 @@ def test_posterior_is_the_softmax_and_the_log_of_its_sum(scale, k, weighted):
 
 def test_posterior_keeps_what_is_small_but_a_number():
     odds = np.array([[np.nan], [-650.0], [-10000.0]])
-    posterior(odds, None)
+    posterior_of_odds(odds, None)
     assert odds[1, 0] == pytest.approx(math.exp(-650), rel=1e-12)
     assert 0 < odds[2, 0] < 1e-300
 
 
 def test_posterior_of_odds_that_overflow_in_both_directions():
     odds = np.array([[0.0, 0.0], [900.0, -900.0], [905.0, -800.0]])
-    evidence = posterior(odds, None)
+    evidence = posterior_of_odds(odds, None)
     assert evidence == pytest.approx(905 + math.log1p(math.exp(-5)), rel=1e-15)
     assert odds[:, 0] == pytest.approx(
         [0, math.exp(-5) / (1 + math.exp(-5)), 1 / (1 + math.exp(-5))]
     )
     assert odds[:, 1] == pytest.approx([1, 0, 0])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_posterior_of_log_joint_densities_far_from_zero(weighted):
+    rng = np.random.default_rng(5)
+    joint = 300 * rng.standard_normal((4, 101)) + 1e5 * rng.standard_normal(101)
+    weights = rng.uniform(0.5, 3.0, 101) if weighted else np.ones(101)
+    found = joint.copy()
+    evidence = posterior(found, weights if weighted else None)
+    assert evidence == pytest.approx(float(logsumexp(joint, axis=0) @ weights), rel=1e-13)
+    assert found == pytest.approx(softmax(joint, axis=0) * weights, rel=1e-9, abs=1e-200)
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_a_component_that_far_rows_are_impossible_under_may_stand_first(order):
+    """The log-joint density of the spike at the other rows is about -1e18: no sum may go by way of it."""
+    x = np.concatenate([np.full(5, 2.0), np.linspace(-1, 1, 9)])[:, None]
+    params = Gaussians.univariate(np.array([2.0, 0.0])[order], np.array([1e-18, 1.0])[order])
+    kernel = QuadraticKernel(np.log([0.5, 0.5]), params, False)
+    assert kernel(Block(x))[0] == pytest.approx(exact_evidence(x, [0.5, 0.5], params), rel=1e-13)
 
 
 def test_pieces_cover_the_rows_once():
