@@ -1,0 +1,1 @@
+"""The command `python -m emlib`: a table is read, a mixture fitted, a report written."""
