@@ -1,0 +1,697 @@
+"""Hidden Markov models: the laws, all paths by brute force, hmmlearn, a book, and what underflow would break."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise, product
+from typing import Any
+
+import dask
+import dask.bag
+import numpy as np
+import pytest
+from hmmlearn.hmm import GaussianHMM, PoissonHMM
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.special import logsumexp
+
+from emlib import AscentError, Mixture, em, em_steps
+from emlib.charts import chart
+from emlib.data import Chunks, Weighted
+from emlib.datasets import load
+from emlib.em import rounding
+from emlib.families import Bernoulli, Bernoullis, Gaussian, Gaussians, Poisson, Poissons
+from emlib.families.family import Sums
+from emlib.models import hidden_markov
+from emlib.models.hidden_markov import (
+    HiddenMarkov,
+    HiddenMarkovParams,
+    HiddenMarkovStatistics,
+    Sequences,
+)
+
+EARTHQUAKES = load("earthquakes")["count"]
+
+# ---- what the model says, without the library ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    model: HiddenMarkov[Any, Any]
+    data: Sequences
+    states: int
+    emissions: Callable[[np.random.Generator], Any]
+    density: Callable[[np.ndarray, Any, int], np.ndarray]
+    """log p(x_t | z_t = i) of each row, by SciPy."""
+    permuted: Callable[[Any, list[int]], Any]
+
+    def start(self, seed: int) -> HiddenMarkovParams[Any]:
+        rng = np.random.default_rng(seed)
+        initial, *transitions = rng.dirichlet(np.ones(self.states), self.states + 1)
+        return HiddenMarkovParams(initial, np.array(transitions), self.emissions(rng))
+
+    def table(self, x: np.ndarray, params: HiddenMarkovParams[Any]) -> np.ndarray:
+        columns = [self.density(x, params.emissions, i) for i in range(self.states)]
+        return np.column_stack(columns)
+
+
+def _bits() -> Sequences:
+    rng = np.random.default_rng(5)
+    truth = HiddenMarkovParams(
+        [0.8, 0.2], [[0.9, 0.1], [0.3, 0.7]], Bernoullis([[0.1, 0.8, 0.3], [0.7, 0.2, 0.6]])
+    )
+    lengths = np.array([30, 1, 45, 7])
+    return Sequences(HiddenMarkov(Bernoulli()).sample(truth, lengths, rng)[0], lengths)
+
+
+def _waves() -> Sequences:
+    rng = np.random.default_rng(6)
+    x = np.sin(np.arange(90) / 4)[:, None] + 0.3 * rng.standard_normal((90, 2))
+    return Sequences(x, np.array([40, 40, 10]))
+
+
+CASES = [
+    Case(
+        "poisson",
+        HiddenMarkov(Poisson()),
+        Sequences(EARTHQUAKES[:, None], np.array([len(EARTHQUAKES)])),
+        2,
+        lambda rng: Poissons(rng.uniform(5, 35, 2)),
+        lambda x, e, i: stats.poisson(e.rates[i]).logpmf(x[:, 0]),
+        lambda e, order: Poissons(e.rates[order]),
+    ),
+    Case(
+        "gaussian",
+        HiddenMarkov(Gaussian()),
+        _waves(),
+        3,
+        lambda rng: Gaussians(rng.normal(0, 1, (3, 2)), np.stack([np.eye(2)] * 3)),
+        lambda x, e, i: (
+            stats.multivariate_normal(e.means[i], e.covariances[i]).logpdf(x).reshape(-1)
+        ),
+        lambda e, order: Gaussians(e.means[order], e.covariances[order]),
+    ),
+    Case(
+        "bernoulli",
+        HiddenMarkov(Bernoulli()),
+        _bits(),
+        2,
+        lambda rng: Bernoullis(rng.uniform(0.1, 0.9, (2, 3))),
+        lambda x, e, i: stats.bernoulli(e.probabilities[i]).logpmf(x).sum(axis=1),
+        lambda e, order: Bernoullis(e.probabilities[order]),
+    ),
+]
+
+
+def vector(params: Any) -> np.ndarray:
+    return chart(params).to_vector(params)
+
+
+def moved(params: Any, by: np.ndarray) -> Any:
+    return chart(params).from_vector(vector(params) + by)
+
+
+def all_paths(case: Case, x: np.ndarray, params: HiddenMarkovParams[Any]) -> dict[Any, float]:
+    """Log p(x, z) of every path z of one sequence."""
+    table = case.table(x, params)
+    return {
+        path: float(
+            np.log(params.initial[path[0]])
+            + sum(np.log(params.transitions[i, j]) for i, j in pairwise(path))
+            + sum(row[i] for row, i in zip(table, path, strict=True))
+        )
+        for path in product(range(case.states), repeat=len(x))
+    }
+
+
+def plain_log_likelihood(case: Case, params: HiddenMarkovParams[Any]) -> float:
+    """The forward recursion of Rabiner (1989), eqs. (19)-(21), in SciPy's logarithms."""
+    total = 0.0
+    for x in case.data:
+        table = case.table(x, params)
+        state = np.log(params.initial) + table[0]
+        for row in table[1:]:
+            state = logsumexp(state[:, None] + np.log(params.transitions), axis=0) + row
+        total += float(logsumexp(state))
+    return total
+
+
+# ---- the laws --------------------------------------------------------------------------------------
+
+
+def never_falls(case: Case, seed: int) -> None:
+    values = []
+    for step in islice(em_steps(case.model, case.data, case.start(seed)), 25):
+        values.append(step.log_likelihood)
+        assert step.split.gap >= -2 * rounding(step.stats)
+    assert values[-1] > values[0]
+    assert (np.diff(values) >= -2e-12 * (abs(values[0]) + len(case.data.values))).all()
+
+
+def equals_brute_force(case: Case, seed: int) -> None:
+    params, x = case.start(seed), case.data.values[:5]
+    paths = all_paths(case, x, params)
+    expected = logsumexp(list(paths.values()))
+    assert np.isclose(case.model.e_step(x, params).log_likelihood, expected, rtol=1e-12)
+
+
+def maximiser_resists(case: Case, seed: int) -> None:
+    stats = case.model.e_step(case.data, case.start(seed))
+    best = case.model.m_step(stats)
+    top = case.model.expected_log_joint(stats, best)
+    rng = np.random.default_rng(seed)
+    for scale in (1e-3, 1e-2, 0.1):
+        for _ in range(20):
+            other = moved(best, scale * rng.standard_normal(len(vector(best))))
+            assert case.model.expected_log_joint(stats, other) <= top + rounding(stats)
+
+
+def bound_touches(case: Case, seed: int) -> None:
+    """Q plus the entropy of all paths is the log-likelihood at the posterior's own params, and less elsewhere."""
+    here, there, x = case.start(seed), case.start(seed + 1), case.data.values[:5]
+    logs = np.array(list(all_paths(case, x, here).values()))
+    posterior = np.exp(logs - logsumexp(logs))
+    entropy = float(stats.entropy(posterior))
+    found = case.model.e_step(x, here)
+    own = case.model.expected_log_joint(found, here) + entropy
+    assert np.isclose(own, found.log_likelihood, rtol=1e-11, atol=0)
+    elsewhere = logsumexp(list(all_paths(case, x, there).values()))
+    assert case.model.expected_log_joint(found, there) + entropy < elsewhere
+
+
+def score_is_slope_of_surrogate(case: Case, seed: int) -> None:
+    params = case.start(seed)
+    found = case.model.e_step(case.data, params)
+    for direction in np.eye(len(vector(params))) * 1e-5:
+        ahead, behind = moved(params, direction), moved(params, -direction)
+        of_l = [case.model.e_step(case.data, p).log_likelihood for p in (ahead, behind)]
+        of_q = [case.model.expected_log_joint(found, p) for p in (ahead, behind)]
+        assert np.isclose(of_l[0] - of_l[1], of_q[0] - of_q[1], rtol=1e-4, atol=1e-6)
+
+
+def fixed_point_is_stationary(case: Case, seed: int) -> None:
+    """Where the steps come to rest, the log-likelihood, taken without the library, is level."""
+    params = case.start(seed)
+    for _ in range(2):
+        params = em(case.model, case.data, params, tol=1e-14, max_steps=1500).params
+        # What goes to 0 never comes to rest in logarithms.
+        initial, transitions = (
+            np.where(table < 1e-5, 0, table) for table in (params.initial, params.transitions)
+        )
+        transitions /= transitions.sum(axis=1, keepdims=True)
+        params = HiddenMarkovParams(initial / initial.sum(), transitions, params.emissions)
+    rng = np.random.default_rng(seed)
+    with np.errstate(divide="ignore"):
+        for _ in range(3):
+            direction = 1e-4 * rng.standard_normal(len(vector(params)))
+            ahead, behind = (
+                plain_log_likelihood(case, moved(params, sign * direction)) for sign in (1, -1)
+            )
+            assert abs(ahead - behind) / 2e-4 < 5e-3
+
+
+def names_do_not_matter(case: Case, seed: int) -> None:
+    params, order = case.start(seed), list(range(case.states))[::-1]
+
+    def renamed(params: HiddenMarkovParams[Any]) -> HiddenMarkovParams[Any]:
+        moves = params.transitions[np.ix_(order, order)]
+        return HiddenMarkovParams(
+            params.initial[order], moves, case.permuted(params.emissions, order)
+        )
+
+    found = case.model.e_step(case.data, params)
+    mirrored = case.model.e_step(case.data, renamed(params))
+    assert np.isclose(found.log_likelihood, mirrored.log_likelihood, rtol=1e-13)
+    expected = vector(renamed(case.model.m_step(found)))
+    assert np.allclose(vector(case.model.m_step(mirrored)), expected, rtol=1e-8, atol=1e-8)
+
+
+def split_adds_up(case: Case, seed: int) -> None:
+    params, halves = case.start(seed), np.array_split(case.data.values, 3)
+    whole = case.model.e_step(Sequences.joined(halves), params)
+    first, second, third = (case.model.e_step(half, params) for half in halves)
+    parts = first + second + third
+    assert np.isclose(parts.log_likelihood, whole.log_likelihood, rtol=1e-12)
+    assert np.isclose(parts.observations, len(case.data.values))
+    together, apart = (vector(case.model.m_step(found)) for found in (whole, parts))
+    assert np.allclose(apart, together, rtol=1e-9, atol=1e-9)
+    doubled = whole * 2.0
+    assert np.isclose(doubled.log_likelihood, 2 * whole.log_likelihood)
+    assert np.allclose(vector(case.model.m_step(doubled)), together, rtol=1e-9, atol=1e-9)
+
+
+def weight_is_repetition(case: Case, seed: int) -> None:
+    params = case.start(seed)
+    one, two, three = np.array_split(case.data.values, 3)
+    weighted = case.model.e_step(
+        Weighted(Sequences.joined([one, two, three]), [2.0, 0.0, 1.0]), params
+    )
+    repeated = case.model.e_step(Sequences.joined([one, three, one]), params)
+    assert np.isclose(weighted.log_likelihood, repeated.log_likelihood, rtol=1e-12)
+    assert weighted.observations == repeated.observations
+    for found, expected in (
+        (weighted.initial, repeated.initial),
+        (weighted.transitions, repeated.transitions),
+        (vector(case.model.m_step(weighted)), vector(case.model.m_step(repeated))),
+    ):
+        assert np.allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+# ---- twins that are wrong on purpose ---------------------------------------------------------------
+
+
+class MistakenMoves(HiddenMarkov[Any, Any]):
+    """The M-step takes the moves of one state for those of the next."""
+
+    def m_step(self, stats: HiddenMarkovStatistics[Any]) -> HiddenMarkovParams[Any]:
+        names = np.roll(np.arange(len(stats.initial)), 1)
+        return super().m_step(replace(stats, transitions=stats.transitions[names]))
+
+
+class ForgottenStart(HiddenMarkov[Any, Any]):
+    """The chain starts anywhere."""
+
+    def e_step(self, data: Any, params: HiddenMarkovParams[Any]) -> HiddenMarkovStatistics[Any]:
+        k = len(params.initial)
+        return super().e_step(data, replace(params, initial=np.full(k, 1 / k)))
+
+
+class IndependentNeighbours(HiddenMarkov[Any, Any]):
+    """A move is counted as the product of two marginals: the classical mistake."""
+
+    def e_step(self, data: Any, params: HiddenMarkovParams[Any]) -> HiddenMarkovStatistics[Any]:
+        right = super().e_step(data, params)
+        (block,) = self.prepare(data)
+        states = self._smoothed(block, params).states
+        later = np.delete(np.arange(len(states)), block.firsts)
+        return replace(right, transitions=states[later - 1].T @ states[later])
+
+
+class FirstStateFavoured(HiddenMarkov[Any, Any]):
+    def _log_densities(self, batch: Any, params: HiddenMarkovParams[Any]) -> np.ndarray:
+        return super()._log_densities(batch, params) + np.log(1.5) * (
+            np.arange(len(params.initial)) == 0
+        )
+
+
+class OneLongSequence(HiddenMarkov[Any, Any]):
+    """What is laid end to end is taken for one sequence."""
+
+    def e_step(self, data: Any, params: HiddenMarkovParams[Any]) -> HiddenMarkovStatistics[Any]:
+        values = data.values if isinstance(data, Sequences) else data
+        return super().e_step(values, params)
+
+
+class Unweighted(HiddenMarkov[Any, Any]):
+    def e_step(self, data: Any, params: HiddenMarkovParams[Any]) -> HiddenMarkovStatistics[Any]:
+        return super().e_step(data.values if isinstance(data, Weighted) else data, params)
+
+
+LAWS: dict[Callable[[Case, int], None], type[HiddenMarkov[Any, Any]]] = {
+    never_falls: MistakenMoves,
+    equals_brute_force: ForgottenStart,
+    maximiser_resists: MistakenMoves,
+    bound_touches: IndependentNeighbours,
+    score_is_slope_of_surrogate: IndependentNeighbours,
+    fixed_point_is_stationary: IndependentNeighbours,
+    names_do_not_matter: FirstStateFavoured,
+    split_adds_up: OneLongSequence,
+    weight_is_repetition: Unweighted,
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_law_holds(law: Callable[[Case, int], None], case: Case) -> None:
+    law(case, 2)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(("law", "twin"), LAWS.items(), ids=lambda part: part.__name__)
+def test_law_rejects_a_broken_twin(
+    law: Callable[[Case, int], None], twin: type[HiddenMarkov[Any, Any]], case: Case
+) -> None:
+    with pytest.raises((AssertionError, AscentError)):
+        law(replace(case, model=twin(case.model.family)), 2)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=4)
+def test_the_likelihood_never_falls_from_any_start(case: Case, seed: int) -> None:
+    never_falls(case, seed)
+
+
+# ---- all paths -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("seed", range(3))
+def test_posterior_moves_and_best_path_are_those_of_all_paths(case: Case, seed: int) -> None:
+    params, k = case.start(seed), case.states
+    pieces = [case.data.values[start : start + t] for start, t in ((0, 5), (20, 1), (9, 4))]
+    data = Sequences.joined(pieces)
+    posterior, moves, best, top = [], np.zeros((k, k)), [], 0.0
+    for x in pieces:
+        paths = all_paths(case, x, params)
+        evidence = logsumexp(list(paths.values()))
+        states = np.zeros((len(x), k))
+        for path, log_probability in paths.items():
+            chance = np.exp(log_probability - evidence)
+            states[np.arange(len(x)), path] += chance
+            for i, j in pairwise(path):
+                moves[i, j] += chance
+        posterior.append(states)
+        best.extend(max(paths, key=paths.__getitem__))
+        top += max(paths.values())
+    assert np.allclose(case.model.posterior(data, params), np.concatenate(posterior), atol=1e-12)
+    found = case.model.e_step(data, params)
+    assert np.allclose(found.transitions, moves, atol=1e-12)
+    assert np.allclose(found.initial, sum(states[0] for states in posterior), atol=1e-12)
+    path = case.model.viterbi(data, params)
+    assert path.states.tolist() == best
+    assert np.isclose(path.log_probability, top, rtol=1e-12)
+    assert case.model.log_likelihood(data, params) == found.log_likelihood
+
+
+# ---- the recursions --------------------------------------------------------------------------------
+
+
+class Given:
+    """A family whose observations are the log-densities themselves, one a state."""
+
+    def observations(self, data: Any) -> np.ndarray:
+        return np.asarray(data, dtype=float)
+
+    def log_density(self, x: np.ndarray, params: Any) -> np.ndarray:
+        return x
+
+    def expected_statistics(self, x: np.ndarray, responsibilities: np.ndarray, near: Any) -> Sums:
+        return Sums(responsibilities.sum(axis=0), np.zeros((x.shape[1], 0)), 0.0)
+
+    def expected_log_density(self, stats: Any, params: Any) -> float:
+        return 0.0
+
+    def from_mean(self, stats: Any) -> None:
+        return None
+
+
+GIVEN: HiddenMarkov[Any, Any] = HiddenMarkov(Given())  # type: ignore[arg-type]
+
+
+def both_ways(table: np.ndarray, lengths: list[int], params: Any) -> tuple[Any, Any]:
+    (batch,) = GIVEN.prepare(Weighted(Sequences(table, lengths), np.arange(1.0, len(lengths) + 1)))
+    return (
+        hidden_markov.smoothed(table, batch, params),
+        hidden_markov.smoothed_in_logs(table, batch, params),
+    )
+
+
+@pytest.mark.parametrize(
+    "lengths", [[700], [1, 300, 2, 57, 1000, 1, 4], [3] * 50, [1], [1] * 9, [64, 65, 66, 1]]
+)
+@pytest.mark.parametrize("k", [1, 2, 5, 30])
+@pytest.mark.parametrize("shape", ["any", "left to right"])
+def test_segments_in_shares_and_whole_sequences_in_logarithms_agree(
+    lengths: list[int], k: int, shape: str
+) -> None:
+    rng = np.random.default_rng(k)
+    table = 3 * rng.standard_normal((sum(lengths), k))
+    initial, transitions = rng.dirichlet(np.ones(k)), rng.dirichlet(np.ones(k), k)
+    if shape == "left to right":
+        transitions = np.triu(transitions) / np.triu(transitions).sum(axis=1, keepdims=True)
+        transitions = 0.999 * np.eye(k) + 0.001 * transitions
+        table += 2 * np.arange(k) * np.linspace(-1, 1, len(table))[:, None]
+    scaled, plain = both_ways(table, lengths, HiddenMarkovParams(initial, transitions, None))
+    assert np.isclose(scaled.log_likelihood, plain.log_likelihood, rtol=1e-12)
+    assert np.allclose(scaled.states, plain.states, rtol=1e-9, atol=1e-12)
+    assert np.allclose(scaled.transitions, plain.transitions, rtol=1e-9, atol=1e-11)
+    assert ((scaled.transitions > 0) <= (transitions > 0)).all()
+
+
+def test_a_hundred_thousand_times_of_extreme_density_neither_under_nor_overflow() -> None:
+    n = 100_000
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((n, 3))
+    offsets = np.where(np.arange(n) < n // 2, -690.0, 690.0)
+    params = HiddenMarkovParams(
+        [0.2, 0.3, 0.5], [[0.9, 0.1, 0.0], [0.0, 0.8, 0.2], [0.3, 0.0, 0.7]], None
+    )
+    plain, extreme = (GIVEN.e_step(x, params) for x in (table, table + offsets[:, None]))
+    assert np.isclose(extreme.log_likelihood, plain.log_likelihood + offsets.sum(), atol=1e-5)
+    assert np.allclose(extreme.transitions, plain.transitions, rtol=1e-9)
+    assert np.isclose(extreme.transitions.sum(), n - 1)
+
+
+def disguise(tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two states that never meet: the ends of the data favour the second, the middle more so the first."""
+    nats = np.r_[np.full(300, -5.0), np.full(300, tail), np.full(300, -5.0)]
+    table = np.column_stack([nats, np.zeros(900)])
+    return table, np.log(0.5) + np.array([nats.sum(), 0.0])
+
+
+@pytest.mark.parametrize("tail", [9.0, 11.0])
+def test_a_path_that_all_but_vanished_at_both_ends_may_still_win(tail: float) -> None:
+    """Whoever drops what underflows loses the first state twice, and is never told."""
+    table, logs = disguise(tail)
+    params = HiddenMarkovParams([0.5, 0.5], np.eye(2), None)
+    found = GIVEN.e_step(table, params)
+    assert np.isclose(found.log_likelihood, logsumexp(logs), rtol=1e-13)
+    assert np.allclose(found.initial, np.exp(logs - logsumexp(logs)), atol=1e-12)
+    assert GIVEN.viterbi(table, params).states.tolist() == [int(logs.argmax())] * 900
+
+
+def test_without_the_question_for_agreement_it_would_be_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table, logs = disguise(11.0)
+    monkeypatch.setattr(hidden_markov, "LEAST_AGREEMENT", 0.0)
+    found = GIVEN.e_step(table, HiddenMarkovParams([0.5, 0.5], np.eye(2), None))
+    assert not np.isclose(found.log_likelihood, logsumexp(logs), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("table", "initial", "transitions"),
+    [
+        ([[0.0, 0.0], [-np.inf, -np.inf], [0.0, 0.0]], [0.5, 0.5], np.full((2, 2), 0.5)),
+        ([[0.0, 0.0], [-np.inf, 0.0], [0.0, 0.0]], [1.0, 0.0], np.eye(2)),
+        ([[-np.inf, 0.0]], [1.0, 0.0], np.full((2, 2), 0.5)),
+    ],
+)
+def test_impossible_data_are_told(refuses: Any, table: Any, initial: Any, transitions: Any) -> None:
+    params = HiddenMarkovParams(initial, transitions, None)
+    found = GIVEN.e_step(table, params)
+    assert found.log_likelihood == -np.inf
+    assert (found.initial == 0).all()
+    assert (found.transitions == 0).all()
+    with refuses(ArithmeticError, "step 0", "impossible"):
+        em(GIVEN, table, params)
+    for ask in (GIVEN.posterior, GIVEN.viterbi):
+        with refuses(ArithmeticError, "no path is possible"):
+            ask(table, params)
+
+
+def test_one_impossible_sequence_leaves_the_counts_of_the_others() -> None:
+    params = HiddenMarkovParams([1.0, 0.0], [[0.5, 0.5], [0.0, 1.0]], None)
+    good, bad = np.zeros((3, 2)), np.full((2, 2), -np.inf)
+    both = GIVEN.e_step(Sequences(np.concatenate([good, bad]), [3, 2]), params)
+    alone = GIVEN.e_step(good, params)
+    assert both.log_likelihood == -np.inf
+    assert np.allclose(both.transitions, alone.transitions, rtol=1e-12)
+
+
+# ---- zeros -----------------------------------------------------------------------------------------
+
+
+def test_what_is_zero_at_the_start_stays_zero() -> None:
+    model = HiddenMarkov(Poisson())
+    left_to_right = HiddenMarkovParams(
+        [1, 0, 0], [[0.9, 0.1, 0], [0, 0.9, 0.1], [0, 0, 1]], Poissons([13.0, 28.0, 18.0])
+    )
+    trace = em(model, EARTHQUAKES, left_to_right, tol=1e-9)
+    assert trace.converged
+    assert (trace.params.initial == [1, 0, 0]).all()
+    assert ((trace.params.transitions > 0) == (left_to_right.transitions > 0)).all()
+    # Two rates of leaving, three of earthquakes.
+    assert model.free_parameters(trace.params) == 5
+    assert len(vector(trace.params)) == 5
+
+
+def test_a_state_that_is_never_left_keeps_to_itself() -> None:
+    """Sequences of one time tell nothing of moves: the model is a mixture, each row of moves undecided."""
+    model, data = HiddenMarkov(Poisson()), Sequences(EARTHQUAKES, np.ones(107, dtype=int))
+    start = HiddenMarkovParams([0.4, 0.6], [[0.2, 0.8], [0.7, 0.3]], Poissons([12.0, 25.0]))
+    params = em(model, data, start, max_steps=20).params
+    assert (params.transitions == np.eye(2)).all()
+
+
+# ---- peers -----------------------------------------------------------------------------------------
+
+
+def _hmmlearn_gaussian(start: Any, steps: int) -> Any:
+    # No prior on covariances: the default moves them.
+    peer = GaussianHMM(
+        3, "full", covars_prior=0, n_iter=steps, tol=-np.inf, init_params="", params="stmc"
+    )
+    peer.means_, peer.covars_ = start.emissions.means, start.emissions.covariances
+    return peer
+
+
+def _hmmlearn_poisson(start: Any, steps: int) -> Any:
+    peer = PoissonHMM(2, n_iter=steps, tol=-np.inf, init_params="", params="stl")
+    peer.lambdas_ = start.emissions.rates[:, None]
+    return peer
+
+
+@pytest.mark.parametrize("steps", [1, 12])
+@pytest.mark.parametrize(
+    ("case", "make"), [(CASES[1], _hmmlearn_gaussian), (CASES[0], _hmmlearn_poisson)]
+)
+def test_parity_with_hmmlearn(case: Case, make: Callable[[Any, int], Any], steps: int) -> None:
+    start = case.start(4)
+    peer = make(start, steps)
+    peer.startprob_, peer.transmat_ = start.initial, start.transitions
+    x, lengths = case.data.values, case.data.lengths
+    integers = x.astype(int) if case.name == "poisson" else x
+    before = peer.score(integers, lengths)
+    peer.fit(integers, lengths)
+    *_, first, last = islice(em_steps(case.model, case.data, start), steps + 1)
+    assert np.isclose(case.model.log_likelihood(case.data, start), before, rtol=1e-10, atol=0)
+    # hmmlearn's history holds the log-likelihood before each M-step.
+    assert np.isclose(first.log_likelihood, peer.monitor_.history[-1], rtol=1e-10, atol=0)
+    assert np.isclose(last.log_likelihood, peer.score(integers, lengths), rtol=1e-10, atol=0)
+    assert np.allclose(last.params.initial, peer.startprob_, atol=1e-8)
+    assert np.allclose(last.params.transitions, peer.transmat_, atol=1e-8)
+    if case.name == "poisson":
+        assert np.allclose(last.params.emissions.rates, peer.lambdas_[:, 0], rtol=1e-8)
+    else:
+        assert np.allclose(last.params.emissions.means, peer.means_, atol=1e-8)
+        assert np.allclose(last.params.emissions.covariances, peer.covars_, atol=1e-8)
+    log_probability, states = peer.decode(integers, lengths)
+    path = case.model.viterbi(case.data, last.params)
+    assert path.states.tolist() == states.tolist()
+    assert np.isclose(path.log_probability, log_probability, rtol=1e-9)
+    theirs = peer.predict_proba(integers, lengths)
+    assert np.allclose(case.model.posterior(case.data, last.params), theirs, atol=1e-8)
+
+
+def stationary(transitions: np.ndarray) -> np.ndarray:
+    k = len(transitions)
+    return np.linalg.solve((np.eye(k) - transitions + 1).T, np.ones(k))
+
+
+def test_published_earthquakes() -> None:
+    """Zucchini, MacDonald & Langrock (2016): the EM run of chapter 4, and the stationary fits of chapter 3."""
+    model = HiddenMarkov(Poisson())
+    start = HiddenMarkovParams([0.5, 0.5], [[0.9, 0.1], [0.1, 0.9]], Poissons([10.0, 30.0]))
+    trace = em(model, EARTHQUAKES, start, tol=1e-12)
+    assert np.round(-trace.log_likelihoods[:3], 5).tolist() == [413.27542, 343.76023, 343.13618]
+    assert round(-trace.log_likelihood, 4) == 341.8787
+    assert np.allclose(trace.params.emissions.rates, [15.421, 26.018], atol=5e-4)
+    moves = [[1 - 0.065961, 0.065961], [0.12851, 1 - 0.12851]]
+    two = HiddenMarkovParams(stationary(np.array(moves)), moves, Poissons([15.472, 26.125]))
+    assert np.isclose(-model.log_likelihood(EARTHQUAKES, two), 342.3183, atol=1e-4)
+    moves = [[0.955, 0.024, 0.021], [0.050, 0.899, 0.051], [0.0, 0.197, 0.803]]
+    rates = Poissons([13.146, 19.721, 29.714])
+    three = HiddenMarkovParams(stationary(np.array(moves)), moves, rates)
+    # The params are printed to three digits.
+    assert np.isclose(-model.log_likelihood(EARTHQUAKES, three), 329.4603, atol=5e-4)
+
+
+# ---- data ------------------------------------------------------------------------------------------
+
+
+def test_pieces_threads_bags_and_batches_give_the_same_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = CASES[2]
+    params, pieces = case.start(1), list(case.data)
+    whole = case.model.e_step(case.data, params)
+
+    def same(data: Any) -> bool:
+        found = case.model.e_step(data, params)
+        close = np.allclose(found.transitions, whole.transitions, rtol=1e-12, atol=1e-12)
+        return bool(close) and np.isclose(found.log_likelihood, whole.log_likelihood, rtol=1e-13)
+
+    assert same(Chunks(pieces))
+    assert same(Chunks([Sequences.joined(pieces[:2]), Weighted(pieces[2], [1.0]), pieces[3]], 2))
+    with dask.config.set(scheduler="synchronous"):
+        bag = dask.bag.from_sequence(pieces, npartitions=2)
+        assert same(bag)
+        assert sum(len(block.x) for block in case.model.prepare(bag)) == len(case.data.values)
+    monkeypatch.setattr(hidden_markov, "BATCH_ROWS", 32)
+    assert len(list(case.model.prepare(case.data))) == 2
+    assert same(case.data)
+    assert same(Chunks(case.data, threads=2))
+    posterior = case.model.posterior(case.data, params)
+    monkeypatch.undo()
+    assert np.allclose(posterior, case.model.posterior(case.data, params), atol=1e-14)
+
+
+def test_a_start_from_a_guess() -> None:
+    states = np.array([0, 0, 1, 1, 0, 1, 1])
+    x, lengths = np.array([3, 5, 10, 12, 4, 11, 11]), [4, 3]
+    params = HiddenMarkov(Poisson()).from_responsibilities(Sequences(x, lengths), np.eye(2)[states])
+    assert params.initial.tolist() == [1.0, 0.0]
+    # From 0: once to 0, twice to 1; from 1: twice to 1. The border between the sequences is no move.
+    assert np.allclose(params.transitions, [[1 / 3, 2 / 3], [0, 1]])
+    assert params.emissions.rates.tolist() == [4.0, 11.0]
+
+
+def test_samples_have_the_moves_of_the_chain() -> None:
+    rng = np.random.default_rng(8)
+    moves = np.array([[0.7, 0.3, 0.0], [0.0, 0.5, 0.5], [0.25, 0.0, 0.75]])
+    params = HiddenMarkovParams([0.0, 0.2, 0.8], moves, Poissons([1.0, 50.0, 200.0]))
+    x, hidden = HiddenMarkov(Poisson()).sample(params, np.full(4000, 10), rng)
+    assert x.shape == (40_000, 1)
+    paths = hidden.reshape(4000, 10)
+    starts = np.bincount(paths[:, 0], minlength=3)
+    assert starts[0] == 0
+    assert abs(starts[1] - 800) < 4 * np.sqrt(4000 * 0.2 * 0.8)
+    counts = np.zeros((3, 3))
+    np.add.at(counts, (paths[:, :-1].ravel(), paths[:, 1:].ravel()), 1)
+    assert (counts[moves == 0] == 0).all()
+    total = counts.sum(axis=1, keepdims=True)
+    assert (abs(counts - total * moves) < 4 * np.sqrt(total * moves * (1 - moves)) + 1e-9).all()
+    means = [x[hidden == i].mean() for i in range(3)]
+    assert np.allclose(means, [1, 50, 200], rtol=0.05)
+    assert HiddenMarkov(Poisson()).sample(params, 5, rng)[0].shape == (5, 1)
+
+
+def test_errors_say_what_to_do(refuses: Any) -> None:
+    model, params = CASES[0].model, CASES[0].start(0)
+    with refuses(ValueError, "lengths", "sum is 3", "(2,)"):
+        Sequences(np.zeros(2), [1, 2])
+    for lengths in ([0, 2], [1.0, 1.0], [], "ab", [[2]]):
+        with refuses(ValueError, "lengths: expected whole numbers, 1 or more"):
+            Sequences(np.zeros(2), lengths)
+    with refuses(ValueError, "one width", "[1, 2]"):
+        Sequences.joined([np.zeros(3), np.zeros((3, 2))])
+    with refuses(ValueError, "sequence 1"):
+        Sequences.joined([np.zeros(3), np.zeros(0)])
+    with refuses(ValueError, "initial of shape (k,)", "(2,)", "(3, 3)"):
+        HiddenMarkovParams([0.5, 0.5], np.eye(3), None)
+    with refuses(ValueError, "transitions: each row must be a distribution"):
+        HiddenMarkovParams([0.5, 0.5], [[0.5, 0.6], [0.5, 0.5]], None)
+    with refuses(ValueError, "2 states for 3 emission densities"):
+        model.e_step(EARTHQUAKES, replace(params, emissions=Poissons([1.0, 2.0, 3.0])))
+    for weights in ([1.0, 1.0], [-1.0], [0.0]):
+        with refuses(ValueError, "weights: expected 1 numbers, one a sequence"):
+            model.e_step(Weighted(EARTHQUAKES, weights), params)
+    with refuses(ValueError, "an array is one sequence"):
+        model.e_step(Chunks(EARTHQUAKES), params)
+    with refuses(ValueError, "no sequences"):
+        model.e_step(Chunks([]), params)
+    with refuses(ValueError, "piece 1", "negative"):
+        model.e_step(Chunks([EARTHQUAKES, np.array([1, -1])]), params)
+    with refuses(ValueError, "prepared by another model"):
+        model.e_step(Mixture(Poisson()).prepare(EARTHQUAKES), params)
+    with refuses(ValueError, "responsibilities: expected 107 rows, got 3"):
+        model.from_responsibilities(EARTHQUAKES, np.eye(3))
+    with refuses(ArithmeticError, "component 1 has no data left"):
+        model.m_step(
+            model.e_step(EARTHQUAKES, replace(params, initial=[1, 0], transitions=np.eye(2)))
+        )
