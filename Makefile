@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -eo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book chapter serve test check clean lock FORCE
+.PHONY: help book chapter serve test check bench clean lock FORCE
 
 PYTHON ?= python3
 VENV := .venv
@@ -52,6 +52,10 @@ check: $(READY)  ## lint, types, spelling, prose and links of our own sources
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/python book/_ext/prose.py
+
+bench: $(READY)  ## emlib beside its peers: a table of ratios of CPU time, and _build/bench.json
+	@mkdir -p _build
+	$(BIN)/python benchmarks/compare.py --json _build/bench.json
 
 clean:  ## remove what was built (the environment stays: delete .venv to renew it)
 	rm -rf _build

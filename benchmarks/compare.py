@@ -33,7 +33,7 @@ from sklearn.mixture import GaussianMixture as Peer
 from emlib import Chunks, Mixture, MixtureParams, em_steps
 from emlib.estimators import GaussianMixture
 from emlib.families import Gaussian, Gaussians
-from emlib.models.hidden_markov import HiddenMarkov, HiddenMarkovParams
+from emlib.models.hidden_markov import HiddenMarkov, HiddenMarkovParams, Sequences
 
 TURNS = 5
 
@@ -163,17 +163,24 @@ def hidden_markov(sequences: int, length: int, k: int, wanted: float) -> Line:
     transitions = np.full((k, k), 0.1 / (k - 1)) + np.eye(k) * (0.9 - 0.1 / (k - 1))
     start = HiddenMarkovParams(np.full(k, 1 / k), transitions, Gaussians(means, np.ones((k, 1, 1))))
     model = HiddenMarkov(Gaussian())
-    data = model.sample(start, [length] * sequences, rng)[0]
-    rows, lengths = np.concatenate(data), [length] * sequences
+    data = Sequences(model.sample(start, [length] * sequences, rng)[0], [length] * sequences)
+    rows, lengths = data.values, data.lengths
     steps = 5
 
     def theirs() -> Answer:
         peer = GaussianHMM(
-            k, "full", n_iter=steps, tol=-np.inf, init_params="", covars_prior=0, covars_weight=-2
+            k,
+            "full",
+            n_iter=steps,
+            tol=-np.inf,
+            init_params="",
+            covars_prior=0,
+            covars_weight=-2,
+            implementation="scaling",
         )
         peer.startprob_, peer.transmat_ = start.initial, start.transitions
         peer.means_, peer.covars_ = means, np.ones((k, 1, 1))
-        return float(peer.fit(rows, lengths).monitor_.history[-1])
+        return float(peer.fit(rows[:, None], lengths).monitor_.history[-1])
 
     def ours() -> Answer:
         *_, last = islice(em_steps(model, data, start), steps)
