@@ -14,7 +14,7 @@ import numpy as np
 from emlib.arrays import Array, log_floored, real, rows
 from emlib.families import ExponentialFamily, Family, Gaussian, Gaussians, Sums
 from emlib.families.family import refuse_empty
-from emlib.families.moments import DiagonalMoments, Moments
+from emlib.families.moments import Moments
 from emlib.mixture import Mixture, MixtureParams, MixtureStatistics
 
 if TYPE_CHECKING:
@@ -127,10 +127,10 @@ class NormalInverseWishart:
 
     def log_density(self, family: Gaussian, params: Gaussians) -> float:
         """The expected log-density of the observations never seen."""
-        k = len(params.means)
-        unseen = self._unseen(k, Moments).about(params.means)
-        counts = np.full(k, self.covariance_count)
-        return family.expected_log_density(replace(unseen, counts=counts), params)
+        offsets = params.means - self.mean
+        scatter = self.scatter + self.mean_count * Moments.product(offsets, offsets)
+        constant = self.covariance_count * float(params.log_norms.sum())
+        return constant - 0.5 * float((params.precisions * scatter).sum())
 
     def from_mean(self, family: Gaussian, stats: Moments) -> Gaussians:
         """The fit to the data with those never seen."""
@@ -139,19 +139,11 @@ class NormalInverseWishart:
         pull = self.mean_count * (self.mean - stats.anchors)
         means = stats.anchors + (stats.first + pull) / mean_counts[:, None]
         # Both about the new means: either may lie far from the anchors of the other.
-        unseen = self._unseen(len(means), type(stats)).about(means)
-        both = stats.about(means) + unseen
+        offsets, seen = means - self.mean, stats.about(means).second
+        scatter = np.diag(self.scatter) if seen.ndim == 2 else self.scatter
+        unseen = scatter + self.mean_count * stats.product(offsets, offsets)
         counts = stats.counts + self.covariance_count
-        return family.from_mean(replace(both, counts=counts, first=np.zeros_like(means)))
-
-    def _unseen(self, k: int, kind: type[Moments]) -> Moments:
-        scatter = np.diag(self.scatter) if kind is DiagonalMoments else self.scatter
-        return kind(
-            np.tile(self.mean, (k, 1)),
-            np.full(k, self.mean_count),
-            np.zeros((k, len(self.mean))),
-            np.stack([scatter] * k),
-        )
+        return family.from_mean(type(stats)(means, counts, np.zeros_like(means), seen + unseen))
 
 
 def normal_inverse_wishart(

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from emlib.__main__ import main
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
 def test_the_example_prints_what_its_comments_say(capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    example, _ = blocks("python")
     scope: dict[str, object] = {}
     exec(example, scope)  # our own README
     printed = capsys.readouterr().out
@@ -22,6 +28,22 @@ def test_the_example_prints_what_its_comments_say(capsys: pytest.CaptureFixture[
     weights, means = re.findall(r"weights (.*?), means (.*)", example)[0]
     assert [f"{w:.2f}".lstrip("0") for w in params.weights] == weights.split(" and ")
     assert [f"{m:.1f}" for m in params.components.means.ravel()] == means.split(" and ")
+
+
+def test_the_faces_that_are_shown_exist(tmp_path: Path) -> None:
+    first, second = blocks("python")
+    scope: dict[str, object] = {}
+    exec(first, scope)
+    # The search is shown at its full size, and tried at a small one.
+    assert "range(1, 10)" in second
+    exec(second.replace("range(1, 10)", '[2], models=["EEE", "VVV"]'), scope)
+    (command,) = re.findall(r"^python -m emlib (.*)$", blocks("sh")[1], re.M)
+    picture, table = tmp_path / "fit.svg", ROOT / "emlib" / "datasets" / "faithful.csv"
+    assert (
+        main(command.replace("fit.svg", str(picture)).replace("faithful.csv", str(table)).split())
+        == 0
+    )
+    assert picture.read_text(encoding="utf-8").rstrip().endswith("</svg>")
 
 
 def test_every_make_target_that_our_papers_name_exists() -> None:
@@ -34,7 +56,7 @@ def test_every_make_target_that_our_papers_name_exists() -> None:
 
 
 def test_the_commands_are_those_that_ci_runs() -> None:
-    (commands,) = re.findall(r"```sh\n(.*?)```", README, re.S)
+    commands = blocks("sh")[0]
     names = re.findall(r"^make \w+", commands, re.M)
     run = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert names == ["make book", "make test"]
