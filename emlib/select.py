@@ -128,10 +128,14 @@ class Selection:
         """What the fit is judged by."""
         return fit.bic if self.criterion == "bic" else fit.icl
 
-    def plot(self, axes: Axes) -> Axes:
-        """The criterion against the number of components, a line a model."""
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """The criterion against the number of components, a line a model; on axes of its own if none are given."""
         from emlib.figures.selection import criterion_by_components
 
+        if axes is None:
+            from matplotlib import pyplot
+
+            axes = pyplot.figure().subplots()
         return criterion_by_components(axes, self)
 
     def __str__(self) -> str:
