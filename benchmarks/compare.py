@@ -180,7 +180,7 @@ def hidden_markov(sequences: int, length: int, k: int, wanted: float) -> Line:
         )
         peer.startprob_, peer.transmat_ = start.initial, start.transitions
         peer.means_, peer.covars_ = means, np.ones((k, 1, 1))
-        return float(peer.fit(rows[:, None], lengths).monitor_.history[-1])
+        return float(peer.fit(rows, lengths).monitor_.history[-1])
 
     def ours() -> Answer:
         *_, last = islice(em_steps(model, data, start), steps)

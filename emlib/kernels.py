@@ -43,7 +43,7 @@ def pieces(rows: int, floats_a_row: int) -> Iterator[slice]:
 
 
 def posterior(table: Float[Array, "k n"], weights: Float[Array, " n"] | None) -> float:
-    """Turn log-joint densities into weighted responsibilities, in place, and return the weighted sum of log-evidence."""
+    """Turn log-joint densities into weighted responsibilities, in place, and return the weighted log-evidence."""
     largest = table.max(axis=0)
     table -= largest
     _exponential(table)

@@ -7,6 +7,7 @@ book/gaussian-mixtures.md; the derivation of each update is in `emlib.symbolic.g
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
@@ -46,7 +47,7 @@ class MixtureStatistics(Generic[Stats]):
     rounding: float = 0.0
     """How far the kernel's rounding may have moved the log-likelihood, in nats, beyond a sum's."""
 
-    @property
+    @cached_property
     def observations(self) -> float:
         """How many observations were summed."""
         return float(self.components.counts.sum())
@@ -126,7 +127,7 @@ class Mixture(Generic[Params, Stats]):
     def m_step(self, stats: MixtureStatistics[Stats]) -> MixtureParams[Params]:
         """Weights are shares of the data; each component is fitted to its weighted share."""
         counts = stats.components.counts
-        return MixtureParams(counts / counts.sum(), self.family.from_mean(stats.components))
+        return MixtureParams(counts / stats.observations, self.family.from_mean(stats.components))
 
     def expected_log_joint(
         self, stats: MixtureStatistics[Stats], params: MixtureParams[Params]

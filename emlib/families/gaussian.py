@@ -10,7 +10,7 @@ Source: Bishop (2006), "Pattern Recognition and Machine Learning", sections 2.3 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ import numpy as np
 from emlib.arrays import Array, Labels, real, rows
 from emlib.families.family import refuse_empty
 from emlib.families.moments import Moments, weighted_moments
-from emlib.families.parsimonious import MODELS, CovarianceModel
+from emlib.families.parsimonious import MODELS, CommonAxes, CovarianceModel
 from emlib.families.quadratic import QuadraticKernel, diagonals
 from emlib.kernels import EPS
 
@@ -112,9 +112,8 @@ class Gaussians:
         A mean off by eps |mu| costs (eps |mu|)^2 P / 2; an inverse is off by eps times the condition of the
         correlations, seen from 1 / (1 - R^2) of each column on the others.
         """
-        precisions = diagonals(self.precisions)
-        misplaced = 0.5 * ((EPS * self.means) ** 2 * precisions).sum(axis=1)
-        result: Array = misplaced + 4 * EPS * (precisions * self.variances).sum(axis=1)
+        doubt = 0.5 * (EPS * self.means) ** 2 + 4 * EPS * self.variances
+        result: Array = (diagonals(self.precisions) * doubt).sum(axis=1)
         return result
 
 
@@ -146,22 +145,27 @@ class Gaussian:
     def log_density(self, x: Float[Array, "n d"], params: Gaussians) -> Float[Array, "n k"]:
         """-(d log 2 pi + log|Sigma_k| + (x_n - mu_k)' Sigma_k^-1 (x_n - mu_k)) / 2."""
         _same_columns(x, params)
-        squares = [
-            ((x - mean) @ whitener.T) ** 2
-            for mean, whitener in zip(params.means, params.whiteners, strict=True)
-        ]
-        result: Array = params.log_norms - 0.5 * np.stack(squares).sum(axis=2).T
+        squares = np.empty((len(params.means), len(x)))
+        for j, (mean, whitener) in enumerate(zip(params.means, params.whiteners, strict=True)):
+            whitened = (x - mean) @ whitener.T
+            np.einsum("nd,nd->n", whitened, whitened, out=squares[j])
+        result: Array = params.log_norms - 0.5 * squares.T
         return result
 
     def kernel(
         self, log_weights: Float[Array, " k"], params: Gaussians
     ) -> Callable[[Block], tuple[float, Moments, float]]:
         """By matrix products where their error bound allows it, else by differences from the means."""
-        kernel = QuadraticKernel(log_weights, params, self.covariance.diagonal)
+        diagonal = self.covariance.diagonal
+        if diagonal:
+            _refuse_correlations(self.model, params.covariances)
+        kernel = QuadraticKernel(log_weights, params, diagonal)
+        near = params.covariances if isinstance(self.covariance, CommonAxes) else None
 
         def step(block: Block) -> tuple[float, Moments, float]:
             _same_columns(block.x, params)
-            return kernel(block)
+            evidence, moments, rounding = kernel(block)
+            return evidence, moments if near is None else replace(moments, near=near), rounding
 
         return step
 
@@ -191,7 +195,7 @@ class Gaussian:
         """
         refuse_empty(stats.counts)
         means = stats.anchors + stats.offsets
-        covariances = self.covariance.estimate(stats.scatter, stats.counts)
+        covariances = self.covariance.estimate(stats.scatter, stats.counts, stats.near)
         if covariances.ndim == 2:
             covariances = covariances[:, :, None] * np.eye(means.shape[1])
         covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
@@ -230,6 +234,15 @@ def _ranks(covariances: Float[Array, "k d d"]) -> Int[Labels, " k"]:
     eigenvalues = np.linalg.eigvalsh(covariances / scale[:, :, None] / scale[:, None, :])
     ranks: Labels = (eigenvalues > 4 * covariances.shape[1] * EPS).sum(axis=1)
     return ranks
+
+
+def _refuse_correlations(model: str, covariances: Float[Array, "k d d"]) -> None:
+    correlated = (covariances * (1 - np.eye(covariances.shape[1]))).any(axis=(1, 2))
+    if correlated.any():
+        raise ValueError(
+            f"covariances: the columns are independent under the model {model}, but the covariance of component "
+            f"{int(correlated.argmax())} is not diagonal; keep its diagonal alone"
+        )
 
 
 def _cholesky(covariances: Float[Array, "k d d"]) -> Float[Array, "k d d"]:

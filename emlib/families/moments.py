@@ -33,6 +33,8 @@ class Moments:
     """sum_n r_nk (x_n - a_k)."""
     second: Float[Array, "k d d"]
     """sum_n r_nk (x_n - a_k)(x_n - a_k)'."""
+    near: Float[Array, "k d d"] | None = None
+    """The covariances of the E-step, where the fit is by iteration and wants a place to begin."""
 
     @staticmethod
     def product(left: Float[Array, "k d"], right: Float[Array, "k d"]) -> Float[Array, "k d d"]:
@@ -58,7 +60,7 @@ class Moments:
         cross = self.product(self.first, shift) + self.product(shift, self.first)
         squared = self.product(shift, self.counts[:, None] * shift)
         first = self.first + self.counts[:, None] * shift
-        return type(self)(anchors, self.counts, first, self.second + cross + squared)
+        return type(self)(anchors, self.counts, first, self.second + cross + squared, self.near)
 
     def __add__(self, other: Self) -> Self:
         other = other.about(self.anchors)
@@ -67,11 +69,12 @@ class Moments:
             self.counts + other.counts,
             self.first + other.first,
             self.second + other.second,
+            self.near,
         )
 
     def __mul__(self, factor: float) -> Self:
         return type(self)(
-            self.anchors, self.counts * factor, self.first * factor, self.second * factor
+            self.anchors, self.counts * factor, self.first * factor, self.second * factor, self.near
         )
 
 
@@ -102,7 +105,9 @@ def weighted_moments(
     first, second = np.empty((k, d)), np.empty((k, d) if diagonal else (k, d, d))
     for j, (anchor, weights) in enumerate(zip(anchors, responsibilities.T, strict=True)):
         centred = x - anchor
-        weighted = weights[:, None] * centred
-        first[j] = weighted.sum(axis=0)
-        second[j] = (weighted * centred).sum(axis=0) if diagonal else weighted.T @ centred
+        first[j] = weights @ centred
+        if diagonal:
+            second[j] = weights @ (centred * centred)
+        else:
+            second[j] = (weights[:, None] * centred).T @ centred
     return (DiagonalMoments if diagonal else Moments)(anchors, counts, first, second)

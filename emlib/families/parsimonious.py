@@ -255,7 +255,7 @@ class _Axes:
     Axes D turn as D exp(T) with T antisymmetric. With C_k = D' W_k D and the best variances v_k for its diagonal, the
     sum is sum_kj n_k log v_kj but for constants, and its slope that of sum_kj C_kjj / v_kj at fixed v.
 
-    Source: Flury (1984), "Common principal components in k groups", JASA 79(388), eq. (2.9) is `gradient` = 0.
+    Source: Flury (1984), "Common principal components in k groups", JASA 79(388): his equations are `gradient` = 0.
     """
 
     def __init__(

@@ -43,28 +43,33 @@ class QuadraticKernel:
     def __call__(self, block: Block) -> tuple[float, Moments, float]:
         """Log-likelihood, statistics, and a bound on the rounding in nats."""
         (n, d), k = block.x.shape, len(self.constants)
-        differences, products, rounding = self._differences(), None, 0.0
         if n * k <= FEW or (d > PRODUCT_DIMENSIONS and not self.diagonal):
+            differences = self._differences()
             for cut in pieces(n, 2 * k * (d + 1)):
                 part = block.part(cut)
                 differences.add(part.x, part.weights)
-        else:
-            expansion = self._expansion
-            products = ProductSums(expansion.natural)
-            for cut in pieces(n, expansion.natural.shape[1] + d + k):
-                part = block.part(cut)
-                z = expansion.columns(part.x)
-                error = expansion.error(z)
-                if error < PRODUCT_LIMIT:
-                    products.add(expansion.features(z), part.weights)
-                    rounding += error * part.observations
-                else:
-                    differences.add(part.x, part.weights)
-        moments = self._moments(differences)
-        evidence = differences.evidence
-        if products is not None:
-            evidence += products.evidence
-            moments = self._expansion.moments(products.sums) + moments
+            moments = self._moments(differences)
+            return differences.evidence, moments, float(moments.counts @ self.params.rounding)
+        return self._expanded(block)
+
+    def _expanded(self, block: Block) -> tuple[float, Moments, float]:
+        expansion = self._expansion
+        products, rounding = ProductSums(expansion.natural), 0.0
+        differences: DifferenceSums | None = None
+        for cut in pieces(len(block.x), sum(expansion.natural.shape) + len(expansion.centre)):
+            part = block.part(cut)
+            z = expansion.columns(part.x)
+            error = expansion.error(z)
+            if error < PRODUCT_LIMIT:
+                products.add(expansion.features(z), part.weights)
+                rounding += error * part.observations
+            else:
+                differences = differences or self._differences()
+                differences.add(part.x, part.weights)
+        evidence, moments = products.evidence, expansion.moments(products.sums)
+        if differences is not None:
+            evidence += differences.evidence
+            moments = moments + self._moments(differences)
         return evidence, moments, rounding + float(moments.counts @ self.params.rounding)
 
     def _differences(self) -> DifferenceSums:

