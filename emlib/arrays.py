@@ -23,6 +23,8 @@ def real(values: ArrayLike, name: str, *, copy: bool = True) -> Array:
     Raises:
         ValueError: something is not a number, not real, or not finite; the message says what and where.
     """
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name}: some values are masked; remove their rows, or fill them in")
     raw: NDArray[Any] = np.asarray(values)
     if raw.dtype.kind not in "biuf":
         raise ValueError(

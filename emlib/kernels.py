@@ -140,9 +140,12 @@ class DifferenceSums:
         table *= -0.5
         table += self.constants[:, None]
         if math.isinf(table.min()):
-            # A square beyond all floats: the observation is impossible, and no sum has a meaning.
-            self.evidence = -math.inf
-            return
+            # Squares beyond all floats: what is impossible under one component says nothing of it.
+            impossible = np.isinf(table)
+            if impossible.all(axis=0).any():
+                self.evidence = -math.inf
+                return
+            y = np.where(impossible[:, None, :], 0.0, y)
         self.evidence += posterior(table, weights)
         self.counts += table.sum(axis=1)
         # With the root on both sides the product with its own transpose costs half.

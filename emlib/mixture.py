@@ -44,7 +44,7 @@ class MixtureStatistics(Generic[Stats]):
 
     log_likelihood: float
     components: Stats
-    rounding: float = 0.0
+    kernel_rounding: float = 0.0
     """How far the kernel's rounding may have moved the log-likelihood, in nats, beyond a sum's."""
 
     @cached_property
@@ -52,16 +52,21 @@ class MixtureStatistics(Generic[Stats]):
         """How many observations were summed."""
         return float(self.components.counts.sum())
 
+    @property
+    def rounding(self) -> float:
+        """What rounding may move, in nats, beyond a sum's: in the kernel, and in a fit to the statistics."""
+        return self.kernel_rounding + float(getattr(self.components, "rounding", 0.0))
+
     def __add__(self, other: MixtureStatistics[Stats]) -> MixtureStatistics[Stats]:
         return MixtureStatistics(
             self.log_likelihood + other.log_likelihood,
             self.components + other.components,
-            self.rounding + other.rounding,
+            self.kernel_rounding + other.kernel_rounding,
         )
 
     def __mul__(self, factor: float) -> MixtureStatistics[Stats]:
         return MixtureStatistics(
-            self.log_likelihood * factor, self.components * factor, self.rounding * factor
+            self.log_likelihood * factor, self.components * factor, self.kernel_rounding * factor
         )
 
 

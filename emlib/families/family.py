@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from emlib.kernels import ProductSums, pieces
+from emlib.kernels import EPS, ProductSums, pieces
 
 if TYPE_CHECKING:
     from typing import Self
@@ -152,7 +152,10 @@ class ExponentialFamily(ABC, Generic[Params]):
                 products.add(features, part.weights)
                 base += part.total(self.log_base(part.x))
             sums = products.sums
-            return products.evidence + base, Sums(sums[:, -1], sums[:, :-1], base), 0.0
+            # The terms of log-likelihood and surrogate may be far larger than what they sum to.
+            terms = float((abs(natural) * abs(sums)).sum()) + abs(base)
+            stats = Sums(sums[:, -1], sums[:, :-1], base)
+            return products.evidence + base, stats, 4 * EPS * terms
 
         return step
 
@@ -199,7 +202,7 @@ def _same_length(statistics: Float[Array, "n p"], natural: Float[Array, "k p"]) 
 def refuse_empty(counts: Float[Array, " k"]) -> None:
     """Raise ArithmeticError where a component has no data left to be fitted to."""
     # What underflow leaves of a responsibility is no data.
-    if not (counts > 1e-200).all():
+    if not (counts > 1e-200 * counts.sum()).all():
         raise ArithmeticError(
             f"component {int(counts.argmin())} has no data left: its expected count is {counts.min():g}. "
             "Use fewer components or another start"

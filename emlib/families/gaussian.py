@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from emlib.data import Block
 
+LARGEST = 1e152
+"""The largest value whose square, times many, is a float."""
 LOG_2PI = float(np.log(2 * np.pi))
 
 SYNONYMS = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII", "V": "VII", "E": "EII"}
@@ -140,7 +142,14 @@ class Gaussian:
 
     def observations(self, data: ArrayLike) -> Float[Array, "n d"]:
         """Real vectors, shape (n, d), or numbers, shape (n,)."""
-        return rows(data, "data")
+        x = rows(data, "data")
+        largest = max(float(x.max()), -float(x.min()))
+        if largest > LARGEST:
+            raise ValueError(
+                f"data: the largest value is {largest:.3g}, and the square of one above {LARGEST:g} may be no float; "
+                "divide the columns by something of their size"
+            )
+        return x
 
     def log_density(self, x: Float[Array, "n d"], params: Gaussians) -> Float[Array, "n k"]:
         """-(d log 2 pi + log|Sigma_k| + (x_n - mu_k)' Sigma_k^-1 (x_n - mu_k)) / 2."""
@@ -202,7 +211,7 @@ class Gaussian:
         factors = _sound_factors(means, covariances)
         if factors is not None:
             return Gaussians._proved(means, covariances, factors)
-        _refuse_collapse(stats.counts, means, covariances)
+        _refuse_collapse(stats, means, covariances)
         return Gaussians(means, covariances)
 
     def free_parameters(self, params: Gaussians) -> int:
@@ -265,18 +274,27 @@ def _sound_factors(
 
 
 def _refuse_collapse(
-    counts: Float[Array, " k"], means: Float[Array, "k d"], covariances: Float[Array, "k d d"]
+    stats: Moments, means: Float[Array, "k d"], covariances: Float[Array, "k d d"]
 ) -> None:
     # A spread below the spacing of floating-point numbers at the mean is no spread.
     resolution = EPS * abs(means)
     variances = diagonals(covariances)
     wide = np.where(variances > resolution**2, 1.0, 0.0)
     ranks = _ranks(covariances * wide[:, :, None] * wide[:, None, :])
-    if (ranks < means.shape[1]).any():
-        worst = int(ranks.argmin())
-        raise ArithmeticError(
-            f"component {worst} has collapsed: its covariance has rank {ranks[worst]} of "
-            f"{means.shape[1]}, from {counts[worst]:.4g} expected observations. The likelihood is "
-            "unbounded there: use another start, fewer components or a prior, or drop columns that "
-            "repeat each other"
+    if (ranks == means.shape[1]).all():
+        return
+    worst = int(ranks.argmin())
+    remedies = (
+        "use another start, fewer components or a prior, or drop columns that repeat each other"
+    )
+    if (variances[worst] <= 4 * EPS * stats.offsets[worst] ** 2).any():
+        remedies += (
+            "; if it is only narrow, begin nearer to it: its mean moved by more than 1e7 deviations"
         )
+    squares = stats.second[worst] if stats.second.ndim == 2 else stats.second[worst].diagonal()
+    if (squares < 1e-300 * stats.counts[worst]).any():
+        remedies += "; if a column is only small, rescale it: below 1e-150 its squares are no floats"
+    raise ArithmeticError(
+        f"component {worst} has collapsed: its covariance has rank {ranks[worst]} of {means.shape[1]}, from "
+        f"{stats.counts[worst]:.4g} expected observations. The likelihood is unbounded there: {remedies}"
+    )

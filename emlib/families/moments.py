@@ -9,11 +9,15 @@ Source: Chan, Golub & LeVeque (1983), "Algorithms for computing the sample varia
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emlib.arrays import Array
+from emlib.kernels import EPS
+
+TINY = float(np.finfo(float).tiny)
 
 if TYPE_CHECKING:
     from typing import Self
@@ -51,6 +55,14 @@ class Moments:
     def scatter(self) -> Float[Array, "k d d"]:
         """The second moments about the weighted means."""
         return self.second - self.product(self.offsets, self.first)
+
+    @cached_property
+    def rounding(self) -> float:
+        """Nats that a surrogate may lose in taking the scatter from moments about anchors that lie far off."""
+        squares = np.einsum("kii->ki", self.second) if self.second.ndim == 3 else self.second
+        spread = squares - self.first**2 / np.maximum(self.counts, TINY)[:, None]
+        lost = float(np.max(squares / np.maximum(spread, EPS * squares + TINY), initial=1.0))
+        return 4 * EPS * lost * float(self.counts.sum())
 
     def about(self, anchors: Float[Array, "k d"]) -> Self:
         """The same moments about other anchors."""

@@ -66,7 +66,9 @@ class QuadraticKernel:
             else:
                 differences = differences or self._differences()
                 differences.add(part.x, part.weights)
-        evidence, moments = products.evidence, expansion.moments(products.sums)
+        evidence = products.evidence
+        # About the means, as those by differences are: sums of both kinds lose nothing then.
+        moments = expansion.moments(products.sums).about(self.params.means)
         if differences is not None:
             evidence += differences.evidence
             moments = moments + self._moments(differences)

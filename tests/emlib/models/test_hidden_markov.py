@@ -1,4 +1,4 @@
-"""Hidden Markov models: the laws, all paths by brute force, hmmlearn, a book, and what underflow would break."""
+"""Hidden Markov models: the laws, all paths by brute force, hmmlearn, and a book."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from emlib.data import Chunks, Weighted
 from emlib.datasets import load
 from emlib.em import rounding
 from emlib.families import Bernoulli, Bernoullis, Gaussian, Gaussians, Poisson, Poissons
-from emlib.families.family import Sums
 from emlib.models import hidden_markov
 from emlib.models.hidden_markov import (
     HiddenMarkov,
@@ -375,132 +374,6 @@ def test_posterior_moves_and_best_path_are_those_of_all_paths(case: Case, seed: 
     assert path.states.tolist() == best
     assert np.isclose(path.log_probability, top, rtol=1e-12)
     assert case.model.log_likelihood(data, params) == found.log_likelihood
-
-
-# ---- the recursions --------------------------------------------------------------------------------
-
-
-class Given:
-    """A family whose observations are the log-densities themselves, one a state."""
-
-    def observations(self, data: Any) -> np.ndarray:
-        return np.asarray(data, dtype=float)
-
-    def log_density(self, x: np.ndarray, params: Any) -> np.ndarray:
-        return x
-
-    def expected_statistics(self, x: np.ndarray, responsibilities: np.ndarray, near: Any) -> Sums:
-        return Sums(responsibilities.sum(axis=0), np.zeros((x.shape[1], 0)), 0.0)
-
-    def expected_log_density(self, stats: Any, params: Any) -> float:
-        return 0.0
-
-    def from_mean(self, stats: Any) -> None:
-        return None
-
-
-GIVEN: HiddenMarkov[Any, Any] = HiddenMarkov(Given())  # type: ignore[arg-type]
-
-
-def both_ways(table: np.ndarray, lengths: list[int], params: Any) -> tuple[Any, Any]:
-    (batch,) = GIVEN.prepare(Weighted(Sequences(table, lengths), np.arange(1.0, len(lengths) + 1)))
-    return (
-        hidden_markov.smoothed(table, batch, params),
-        hidden_markov.smoothed_in_logs(table, batch, params),
-    )
-
-
-@pytest.mark.parametrize(
-    "lengths", [[700], [1, 300, 2, 57, 1000, 1, 4], [3] * 50, [1], [1] * 9, [64, 65, 66, 1]]
-)
-@pytest.mark.parametrize("k", [1, 2, 5, 30])
-@pytest.mark.parametrize("shape", ["any", "left to right"])
-def test_segments_in_shares_and_whole_sequences_in_logarithms_agree(
-    lengths: list[int], k: int, shape: str
-) -> None:
-    rng = np.random.default_rng(k)
-    table = 3 * rng.standard_normal((sum(lengths), k))
-    initial, transitions = rng.dirichlet(np.ones(k)), rng.dirichlet(np.ones(k), k)
-    if shape == "left to right":
-        transitions = np.triu(transitions) / np.triu(transitions).sum(axis=1, keepdims=True)
-        transitions = 0.999 * np.eye(k) + 0.001 * transitions
-        table += 2 * np.arange(k) * np.linspace(-1, 1, len(table))[:, None]
-    scaled, plain = both_ways(table, lengths, HiddenMarkovParams(initial, transitions, None))
-    assert np.isclose(scaled.log_likelihood, plain.log_likelihood, rtol=1e-12)
-    assert np.allclose(scaled.states, plain.states, rtol=1e-9, atol=1e-12)
-    assert np.allclose(scaled.transitions, plain.transitions, rtol=1e-9, atol=1e-11)
-    assert ((scaled.transitions > 0) <= (transitions > 0)).all()
-
-
-def test_a_hundred_thousand_times_of_extreme_density_neither_under_nor_overflow() -> None:
-    n = 100_000
-    rng = np.random.default_rng(0)
-    table = rng.standard_normal((n, 3))
-    offsets = np.where(np.arange(n) < n // 2, -690.0, 690.0)
-    params = HiddenMarkovParams(
-        [0.2, 0.3, 0.5], [[0.9, 0.1, 0.0], [0.0, 0.8, 0.2], [0.3, 0.0, 0.7]], None
-    )
-    plain, extreme = (GIVEN.e_step(x, params) for x in (table, table + offsets[:, None]))
-    assert np.isclose(extreme.log_likelihood, plain.log_likelihood + offsets.sum(), atol=1e-5)
-    assert np.allclose(extreme.transitions, plain.transitions, rtol=1e-9)
-    assert np.isclose(extreme.transitions.sum(), n - 1)
-
-
-def disguise(tail: float) -> tuple[np.ndarray, np.ndarray]:
-    """Two states that never meet: the ends of the data favour the second, the middle more so the first."""
-    nats = np.r_[np.full(300, -5.0), np.full(300, tail), np.full(300, -5.0)]
-    table = np.column_stack([nats, np.zeros(900)])
-    return table, np.log(0.5) + np.array([nats.sum(), 0.0])
-
-
-@pytest.mark.parametrize("tail", [9.0, 11.0])
-def test_a_path_that_all_but_vanished_at_both_ends_may_still_win(tail: float) -> None:
-    """Whoever drops what underflows loses the first state twice, and is never told."""
-    table, logs = disguise(tail)
-    params = HiddenMarkovParams([0.5, 0.5], np.eye(2), None)
-    found = GIVEN.e_step(table, params)
-    assert np.isclose(found.log_likelihood, logsumexp(logs), rtol=1e-13)
-    assert np.allclose(found.initial, np.exp(logs - logsumexp(logs)), atol=1e-12)
-    assert GIVEN.viterbi(table, params).states.tolist() == [int(logs.argmax())] * 900
-
-
-def test_without_the_question_for_agreement_it_would_be_wrong(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    table, logs = disguise(11.0)
-    monkeypatch.setattr(hidden_markov, "LEAST_AGREEMENT", 0.0)
-    found = GIVEN.e_step(table, HiddenMarkovParams([0.5, 0.5], np.eye(2), None))
-    assert not np.isclose(found.log_likelihood, logsumexp(logs), rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("table", "initial", "transitions"),
-    [
-        ([[0.0, 0.0], [-np.inf, -np.inf], [0.0, 0.0]], [0.5, 0.5], np.full((2, 2), 0.5)),
-        ([[0.0, 0.0], [-np.inf, 0.0], [0.0, 0.0]], [1.0, 0.0], np.eye(2)),
-        ([[-np.inf, 0.0]], [1.0, 0.0], np.full((2, 2), 0.5)),
-    ],
-)
-def test_impossible_data_are_told(refuses: Any, table: Any, initial: Any, transitions: Any) -> None:
-    params = HiddenMarkovParams(initial, transitions, None)
-    found = GIVEN.e_step(table, params)
-    assert found.log_likelihood == -np.inf
-    assert (found.initial == 0).all()
-    assert (found.transitions == 0).all()
-    with refuses(ArithmeticError, "step 0", "impossible"):
-        em(GIVEN, table, params)
-    for ask in (GIVEN.posterior, GIVEN.viterbi):
-        with refuses(ArithmeticError, "no path is possible"):
-            ask(table, params)
-
-
-def test_one_impossible_sequence_leaves_the_counts_of_the_others() -> None:
-    params = HiddenMarkovParams([1.0, 0.0], [[0.5, 0.5], [0.0, 1.0]], None)
-    good, bad = np.zeros((3, 2)), np.full((2, 2), -np.inf)
-    both = GIVEN.e_step(Sequences(np.concatenate([good, bad]), [3, 2]), params)
-    alone = GIVEN.e_step(good, params)
-    assert both.log_likelihood == -np.inf
-    assert np.allclose(both.transitions, alone.transitions, rtol=1e-12)
 
 
 # ---- zeros -----------------------------------------------------------------------------------------
