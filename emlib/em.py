@@ -190,12 +190,12 @@ def em(
         previous = taken[-1]
         taken.append(step)
         gain = step.log_likelihood - previous.log_likelihood
-        if gain < -2 * (rounding(previous.stats) + rounding(step.stats)):
-            raise AscentError(
-                f"step {len(taken) - 1}: the log-likelihood fell from {previous.log_likelihood!r} to "
-                f"{step.log_likelihood!r}; no end can be told of steps that do not climb"
-            )
         if gain < 0:
+            if -gain > 2 * (rounding(previous.stats) + rounding(step.stats)):
+                raise AscentError(
+                    f"step {len(taken) - 1}: the log-likelihood fell from {previous.log_likelihood!r} to "
+                    f"{step.log_likelihood!r}; no end can be told of steps that do not climb"
+                )
             return Trace(tuple(taken[:-1]), Stopped.ROUNDING)
         left = remaining(taken)
         if math.isnan(left):
@@ -266,10 +266,13 @@ def _check_finite(step: Step[Any, Any], number: int) -> None:
 
 def _check_ascent(previous: Step[Any, Any], step: Step[Any, Any], number: int) -> None:
     """The M-step must not lower the bound, and the bound must not exceed the log-likelihood."""
+    loss, excess = previous.log_likelihood - step.split.free_energy, -step.split.gap
+    if max(loss, excess) <= 0:
+        return
     slack = rounding(previous.stats) + rounding(step.stats)
-    if step.split.free_energy < previous.log_likelihood - slack:
+    if loss > slack:
         culprit = "the M-step lowered the bound it should maximise"
-    elif step.split.gap < -slack:
+    elif excess > slack:
         culprit = "the E-step's bound lies above the log-likelihood"
     else:
         return

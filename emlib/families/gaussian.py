@@ -293,7 +293,9 @@ def _refuse_collapse(
         )
     squares = stats.second[worst] if stats.second.ndim == 2 else stats.second[worst].diagonal()
     if (squares < 1e-300 * stats.counts[worst]).any():
-        remedies += "; if a column is only small, rescale it: below 1e-150 its squares are no floats"
+        remedies += (
+            "; if a column is only small, rescale it: below 1e-150 its squares are no floats"
+        )
     raise ArithmeticError(
         f"component {worst} has collapsed: its covariance has rank {ranks[worst]} of {means.shape[1]}, from "
         f"{stats.counts[worst]:.4g} expected observations. The likelihood is unbounded there: {remedies}"

@@ -56,12 +56,12 @@ class QuadraticKernel:
         expansion = self._expansion
         products, rounding = ProductSums(expansion.natural), 0.0
         differences: DifferenceSums | None = None
-        for cut in pieces(len(block.x), sum(expansion.natural.shape) + len(expansion.centre)):
+        for cut in pieces(len(block.x), sum(expansion.natural.shape)):
             part = block.part(cut)
-            z = expansion.columns(part.x)
-            error = expansion.error(z)
+            features = expansion.begun(part.x)
+            error = expansion.error(features)
             if error < PRODUCT_LIMIT:
-                products.add(expansion.features(z), part.weights)
+                products.add(expansion.completed(features), part.weights)
                 rounding += error * part.observations
             else:
                 differences = differences or self._differences()
@@ -119,31 +119,34 @@ class Expansion:
         self.error_of_radius = 4 * EPS * math.sqrt((scaled * scaled).sum(axis=(1, 2)).max())
         self.farthest_mean = float((z * z / self.variances).sum(axis=1).max())
 
-    def columns(self, x: Float[Array, "n d"]) -> Float[Array, "d n"]:
-        """Z of each row, laid out by columns."""
-        z = np.empty(x.shape[::-1])
-        np.subtract(x.T, self.centre[:, None], out=z)
-        return z
+    def begun(self, x: Float[Array, "n d"]) -> Float[Array, "p n"]:
+        """The features of some rows, of which only z is there yet."""
+        features = np.empty((self.natural.shape[1], len(x)))
+        np.subtract(x.T, self.centre[:, None], out=self._z(features))
+        return features
 
-    def error(self, z: Float[Array, "d n"]) -> float:
-        """A bound on the rounding of a log-density, in nats."""
+    def error(self, features: Float[Array, "p n"]) -> float:
+        """A bound on the rounding of a log-density, in nats, from z alone."""
+        z = self._z(features)
         reach = np.maximum(z.max(axis=1), -z.min(axis=1))
         radius = max(float((reach * reach / self.variances).sum()), self.farthest_mean)
         return self.error_of_radius * radius
 
-    def features(self, z: Float[Array, "d n"]) -> Float[Array, "p n"]:
+    def completed(self, features: Float[Array, "p n"]) -> Float[Array, "p n"]:
         """z_i z_j for i <= j (for i = j alone where the columns are independent), z, 1."""
-        d, n = z.shape
-        features = np.empty((self.natural.shape[1], n))
+        z = self._z(features)
         if self.diagonal:
-            np.multiply(z, z, out=features[:d])
+            np.multiply(z, z, out=features[: len(z)])
         else:
             start = 0
-            for i in range(d):
-                np.multiply(z[i:], z[i], out=features[start : start + d - i])
-                start += d - i
-        features[-1 - d : -1], features[-1] = z, 1.0
+            for i in range(len(z)):
+                np.multiply(z[i:], z[i], out=features[start : start + len(z) - i])
+                start += len(z) - i
+        features[-1] = 1.0
         return features
+
+    def _z(self, features: Float[Array, "p n"]) -> Float[Array, "d n"]:
+        return features[-1 - len(self.centre) : -1]
 
     def moments(self, sums: Float[Array, "k p"]) -> Moments:
         """What the weighted sums of the features are about the centre."""

@@ -94,7 +94,7 @@ def mixture(rng: np.random.Generator, n: int, d: int, k: int) -> tuple[np.ndarra
 def both_ways(x, log_weights, params, weights, diagonal):
     expansion = Expansion(log_weights, params, diagonal)
     products = ProductSums(expansion.natural)
-    products.add(expansion.features(expansion.columns(x)), weights)
+    products.add(expansion.completed(expansion.begun(x)), weights)
     kernel = QuadraticKernel(log_weights, params, diagonal)
     differences = kernel._differences()
     differences.add(x, weights)
@@ -165,12 +165,12 @@ def test_the_error_of_a_product_is_below_its_bound(exponent, offset, seed):
     params = Gaussians.univariate([place, place + 2], [1.0, width**2])
     expansion = Expansion(np.log([0.5, 0.5]), params, False)
     for row in x[:, None]:
-        z = expansion.columns(row)
+        features = expansion.begun(row)
         products = ProductSums(expansion.natural)
-        products.add(expansion.features(z), None)
+        products.add(expansion.completed(features), None)
         expected = exact_evidence(row, [0.5, 0.5], params)
         slack = 1e-13 * (1 + abs(expected))
-        assert abs(products.evidence - expected) <= expansion.error(z) + slack
+        assert abs(products.evidence - expected) <= expansion.error(features) + slack
 
 
 def test_the_bound_is_not_idle():
@@ -179,11 +179,11 @@ def test_the_bound_is_not_idle():
     expansion = Expansion(np.log([0.5, 0.5]), params, False)
     worst = 0.0
     for row in x[30:, None]:
-        z = expansion.columns(row)
+        features = expansion.begun(row)
         products = ProductSums(expansion.natural)
-        products.add(expansion.features(z), None)
+        products.add(expansion.completed(features), None)
         error = abs(products.evidence - exact_evidence(row, [0.5, 0.5], params))
-        worst = max(worst, error / expansion.error(z))
+        worst = max(worst, error / expansion.error(features))
     assert 1e-3 < worst < 1
 
 
