@@ -205,14 +205,7 @@ class Gaussian:
         refuse_empty(stats.counts)
         means = stats.anchors + stats.offsets
         covariances = self.covariance.estimate(stats.scatter, stats.counts, stats.near)
-        if covariances.ndim == 2:
-            covariances = covariances[:, :, None] * np.eye(means.shape[1])
-        covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
-        factors = _sound_factors(means, covariances)
-        if factors is not None:
-            return Gaussians._proved(means, covariances, factors)
-        _refuse_collapse(stats, means, covariances)
-        return Gaussians(means, covariances)
+        return _sound(stats, means, covariances)
 
     def free_parameters(self, params: Gaussians) -> int:
         """The coordinates of the means, and what the covariance model leaves free."""
@@ -256,6 +249,22 @@ def _refuse_correlations(model: str, covariances: Float[Array, "k d d"]) -> None
 
 def _cholesky(covariances: Float[Array, "k d d"]) -> Float[Array, "k d d"]:
     return np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
+
+
+def _sound(
+    stats: Moments,
+    means: Float[Array, "k d"],
+    covariances: Float[Array, "k d d"] | Float[Array, "k d"],
+) -> Gaussians:
+    """The Gaussians, unless a component has collapsed; what is looked at once is not looked at again."""
+    if covariances.ndim == 2:
+        covariances = covariances[:, :, None] * np.eye(means.shape[1])
+    covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
+    factors = _sound_factors(means, covariances)
+    if factors is not None:
+        return Gaussians._proved(means, covariances, factors)
+    _refuse_collapse(stats, means, covariances)
+    return Gaussians(means, covariances)
 
 
 def _sound_factors(
