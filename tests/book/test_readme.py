@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from matplotlib import pyplot
 
 from emlib.__main__ import main
 
@@ -37,6 +38,7 @@ def test_the_faces_that_are_shown_exist(tmp_path: Path) -> None:
     # The search is shown at its full size, and tried at a small one.
     assert "range(1, 10)" in second
     exec(second.replace("range(1, 10)", '[2], models=["EEE", "VVV"]'), scope)
+    pyplot.close("all")
     (command,) = re.findall(r"^python -m emlib (.*)$", blocks("sh")[1], re.M)
     picture, table = tmp_path / "fit.svg", ROOT / "emlib" / "datasets" / "faithful.csv"
     assert (
