@@ -67,6 +67,18 @@ def log_sum_exp(values: Float[Array, "n k"]) -> Float[Array, " n"]:
     return result
 
 
+def softmax(values: Float[Array, "n k"]) -> Float[Array, "n k"]:
+    """exp(a_nk) over its sum in each row: shares that sum to 1, however large the values are.
+
+    Dividing by the sum, and not subtracting its logarithm, keeps the digits: beside a value of 1e17 log 2 is lost.
+    """
+    largest = values.max(axis=1, keepdims=True)
+    powers: Array = np.exp(values - np.where(np.isfinite(largest), largest, 0.0))
+    total = powers.sum(axis=1, keepdims=True)
+    # Where every value is -inf, none is more likely than another.
+    return np.where(total > 0, powers / np.where(total > 0, total, 1.0), 1 / values.shape[1])
+
+
 def log_floored(values: Array) -> Array:
     """log(values), with log 0 written as the logarithm of the smallest normal number.
 

@@ -183,11 +183,16 @@ def _drawing(
     """How a replicate of the data set is drawn."""
     if kind not in ("parametric", "nonparametric"):
         raise ValueError(f"kind: expected 'parametric' or 'nonparametric', got {kind!r}")
-    if not isinstance(prepared, Prepared):
+    if not isinstance(prepared, Prepared) or any(type(block) is not Block for block in prepared):
         raise ValueError(
             f"{type(model).__name__}: its data are no independent rows, of which replicates are drawn"
         )
     if kind == "parametric":
+        if any(np.isnan(block.x).any() for block in prepared):
+            raise ValueError(
+                "data: some entries are missing, and a parametric replicate would be complete; "
+                "use kind='nonparametric'"
+            )
         n = round(sum(block.observations for block in prepared))
         return lambda stream: model.sample(params, n, stream)[0]
     x, weights = _rows(prepared)
@@ -251,17 +256,17 @@ def best_assignment(gains: Float[Array, "k k"]) -> Int[Labels, " k"]:
 
 def _exchangeable(params: Any, k: int) -> bool:
     """Whether every array in params has a row for each of k components."""
-    values = [getattr(params, field.name) for field in fields(params)]
-    return all(
-        _exchangeable(value, k) if is_dataclass(value) else np.shape(value)[:1] == (k,)
-        for value in values
-    )
+    if isinstance(params, tuple):
+        return all(_exchangeable(part, k) for part in params)
+    if is_dataclass(params):
+        return all(_exchangeable(getattr(params, field.name), k) for field in fields(params))
+    return bool(np.shape(params)[:1] == (k,))
 
 
 def _reordered(params: Any, order: Int[Labels, " k"]) -> Any:
-    values = {field.name: getattr(params, field.name) for field in fields(params)}
-    changed = {
-        name: _reordered(value, order) if is_dataclass(value) else np.asarray(value)[order]
-        for name, value in values.items()
-    }
-    return replace(params, **changed)
+    if isinstance(params, tuple):
+        return tuple(_reordered(part, order) for part in params)
+    if is_dataclass(params) and not isinstance(params, type):
+        names = [field.name for field in fields(params)]
+        return replace(params, **{name: _reordered(getattr(params, name), order) for name in names})
+    return np.asarray(params)[order]

@@ -123,7 +123,7 @@ class Trace(Generic[Params, Stats]):
 
     @property
     def converged(self) -> bool:
-        """Whether the last step gained something between nothing and the tolerance; a loss is no convergence."""
+        """Whether what was left to gain is known to be below the tolerance: rounding must be below it too."""
         return self.stopped is Stopped.TOLERANCE
 
     def __str__(self) -> str:
@@ -191,17 +191,20 @@ def em(
         taken.append(step)
         gain = step.log_likelihood - previous.log_likelihood
         if gain < 0:
-            if -gain > 2 * (rounding(previous.stats) + rounding(step.stats)):
+            if -gain > 2 * _noise(previous, step):
                 raise AscentError(
                     f"step {len(taken) - 1}: the log-likelihood fell from {previous.log_likelihood!r} to "
                     f"{step.log_likelihood!r}; no end can be told of steps that do not climb"
                 )
-            return Trace(tuple(taken[:-1]), Stopped.ROUNDING)
-        left = remaining(taken)
+            taken.pop()
+        left = remaining(taken) if gain >= 0 else 0.0
         if math.isnan(left):
             return Trace(tuple(taken), Stopped.ROUNDING)
-        if left <= tol * step.stats.observations:
-            return Trace(tuple(taken), Stopped.TOLERANCE)
+        enough = tol * step.stats.observations
+        if left <= enough:
+            # What the statistics own to have lost in rounding is not known to be below the tolerance.
+            known = max(-gain, _own_rounding(previous.stats), _own_rounding(step.stats)) <= enough
+            return Trace(tuple(taken), Stopped.TOLERANCE if known else Stopped.ROUNDING)
         if len(taken) > max_steps:
             break
     return Trace(tuple(taken), Stopped.MAX_STEPS)
@@ -252,8 +255,15 @@ def rounding(stats: Statistics) -> float:
 
     Statistics that are less exact than a sum say by how much, as `rounding`, in nats.
     """
-    own = float(getattr(stats, "rounding", 0.0))
-    return 1e-12 * (abs(stats.log_likelihood) + stats.observations) + own
+    return 1e-12 * (abs(stats.log_likelihood) + stats.observations) + _own_rounding(stats)
+
+
+def _own_rounding(stats: Statistics) -> float:
+    return float(getattr(stats, "rounding", 0.0))
+
+
+def _noise(previous: Step[Any, Any], step: Step[Any, Any]) -> float:
+    return rounding(previous.stats) + rounding(step.stats)
 
 
 def _check_finite(step: Step[Any, Any], number: int) -> None:
@@ -269,7 +279,7 @@ def _check_ascent(previous: Step[Any, Any], step: Step[Any, Any], number: int) -
     loss, excess = previous.log_likelihood - step.split.free_energy, -step.split.gap
     if max(loss, excess) <= 0:
         return
-    slack = rounding(previous.stats) + rounding(step.stats)
+    slack = _noise(previous, step)
     if loss > slack:
         culprit = "the M-step lowered the bound it should maximise"
     elif excess > slack:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from emlib.arrays import Array, log_sum_exp
+from emlib.arrays import Array, softmax
 from emlib.charts import Chart
 from emlib.covariance_charts import chart_of
 from emlib.differences import Place
@@ -224,7 +224,7 @@ def missing_information(
 
     def variance(block: Block) -> Array:
         joint = model.log_joint(block.x, params)
-        shares = np.exp(joint - log_sum_exp(joint)[:, None])
+        shares = softmax(joint)
         possible = np.isfinite(joint)
 
         def log_joint(vector: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, distributions, log_floored, log_sum_exp, real
+from emlib.arrays import Array, Labels, distributions, log_floored, log_sum_exp, real, softmax
 from emlib.data import Block, Prepared, Weighted, prepare
 from emlib.families.family import Family, Params, Stats
 
@@ -93,15 +93,14 @@ class Mixture(Generic[Params, Stats]):
             raise ValueError(
                 f"there are {len(params.weights)} weights for {density.shape[1]} components; give one each"
             )
-        return log_floored(params.weights) + density
+        with np.errstate(divide="ignore"):
+            return np.log(params.weights) + density
 
     def responsibilities(
         self, data: ArrayLike, params: MixtureParams[Params]
     ) -> Float[Array, "n k"]:
         """p(z_n = k | x_n, params): the posterior, by Bayes' theorem."""
-        joint = self.log_joint(data, params)
-        result: Array = np.exp(joint - log_sum_exp(joint)[:, None])
-        return result
+        return softmax(self.log_joint(data, params))
 
     def log_density(self, data: ArrayLike, params: MixtureParams[Params]) -> Float[Array, " n"]:
         """Log p(x_n | params)."""
@@ -112,7 +111,8 @@ class Mixture(Generic[Params, Stats]):
 
         A family may do it with a kernel of its own; what it computes is `block_step`, only faster.
         """
-        if hasattr(self.family, "kernel"):  # see Fused
+        # A kernel (see Fused) has no place for the logarithm of 0.
+        if hasattr(self.family, "kernel") and params.weights.all():
             kernel = self.family.kernel(log_floored(params.weights), params.components)
             return self.prepare(data).sum(lambda block: MixtureStatistics(*kernel(block)))
         return self.prepare(data).sum(lambda block: self.block_step(block, params))
@@ -120,10 +120,9 @@ class Mixture(Generic[Params, Stats]):
     def block_step(self, block: Block, params: MixtureParams[Params]) -> MixtureStatistics[Stats]:
         """Responsibilities, and the sums of the data that they weight, for one block of rows."""
         joint = self._log_joint(block.x, params)
-        evidence = log_sum_exp(joint)
-        responsibilities = block.weighted(np.exp(joint - evidence[:, None]))
+        responsibilities = block.weighted(softmax(joint))
         return MixtureStatistics(
-            log_likelihood=block.total(evidence),
+            log_likelihood=block.total(log_sum_exp(joint)),
             components=self.family.expected_statistics(
                 block.x, responsibilities, params.components
             ),

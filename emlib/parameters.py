@@ -16,7 +16,16 @@ def parameters(params: Any) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for field in fields(params):
         value = getattr(params, field.name)
-        inner = parameters(value) if is_dataclass(value) else {field.name: np.asarray(value)}
+        if is_dataclass(value):
+            inner = parameters(value)
+        elif isinstance(value, tuple) and all(map(is_dataclass, value)):
+            inner = {
+                f"{number}.{name}": array
+                for number, part in enumerate(value)
+                for name, array in parameters(part).items()
+            }
+        else:
+            inner = {field.name: np.asarray(value)}
         for name, array in inner.items():
             if array.dtype.kind in "iuf":
                 found[f"{field.name}.{name}" if name in found else name] = array.astype(np.float64)

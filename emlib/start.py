@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from emlib.arrays import Array, Labels
-from emlib.data import Prepared, Weighted, prepare
+from emlib.data import InMemory, Prepared, Weighted, prepare
 from emlib.families.family import ExponentialFamily
 from emlib.mixture import Mixture, MixtureParams
 
@@ -85,8 +85,9 @@ def from_labels(
     counts = np.bincount(labels, weights)
 
     def fitted(poor: Bool[NDArray[np.bool_], " k"]) -> MixtureParams[Any]:
-        shares = np.tile(np.where(poor, SHRINKAGE * counts / counts.sum(), 0.0), (len(x), 1))
-        shares[np.arange(len(x)), labels] = 1 - shares.sum(axis=1) + shares[0, labels]
+        mixed_in = np.where(poor, SHRINKAGE * counts / counts.sum(), 0.0)
+        shares = np.tile(mixed_in, (len(x), 1))
+        shares[np.arange(len(x)), labels] += 1 - mixed_in.sum()
         return model.from_responsibilities(Weighted(x, weights), shares)
 
     everywhere = np.ones(len(counts), dtype=bool)
@@ -111,8 +112,12 @@ def sample(
     Source: Duffield, Lund & Thorup (2007), "Priority sampling for estimation of arbitrary subset sums", section 2.
     """
     # Of the caller's numbers one is taken, however many rows there are.
-    own = np.random.default_rng(rng.integers(2**63))
-    pool = _Pool(size)
+    seed = rng.integers(2**63)
+    if isinstance(data, InMemory) and len(data.x) <= size:
+        blocks = list(data)
+        every = [np.ones(len(b.x)) if b.weights is None else b.weights for b in blocks]
+        return np.concatenate([b.x for b in blocks]), np.concatenate(every)
+    own, pool = np.random.default_rng(seed), _Pool(size)
     for block in data:
         x, weights = block.x, block.weights
         if weights is not None and not weights.all():
@@ -216,6 +221,8 @@ def kmeans_plus_plus(
     """
     weights = np.ones(len(x)) if weights is None else weights
     nearest, mass = np.full(len(x), np.inf), weights
+    # Column by column, sums over the columns of a row are sums of long arrays.
+    columns = np.ascontiguousarray(x.T)
     chosen: list[int] = []
     while len(chosen) < k:
         total = np.cumsum(mass)
@@ -223,7 +230,9 @@ def kmeans_plus_plus(
             raise _too_few(len(chosen), k)
         draws = 2 + int(np.log(k)) if spread and chosen else 1
         candidates = np.searchsorted(total, total[-1] * rng.random(draws), side="right")
-        distances = np.stack([((x - x[row]) ** 2).sum(axis=1) for row in candidates])
+        distances = np.stack(
+            [((columns - columns[:, [row]]) ** 2).sum(axis=0) for row in candidates]
+        )
         distances = np.minimum(distances, nearest)
         best = (distances @ weights).argmin()
         chosen.append(int(candidates[best]))
@@ -245,8 +254,8 @@ def k_means(
     weights = np.ones(len(x)) if weights is None else weights
     labels = _groups(x, kmeans_plus_plus(x, k, rng, weights))
     for _ in range(LLOYD_STEPS):
-        members = weights[:, None] * (labels[:, None] == np.arange(k))
-        moved = _nearest(x, members.T @ x / members.sum(axis=0)[:, None])
+        members = weights * (labels == np.arange(k)[:, None])
+        moved = _nearest(x, members @ x / members.sum(axis=1)[:, None])
         # A step that empties a group is not taken.
         if (moved == labels).all() or not np.bincount(moved, minlength=k).all():
             break
@@ -303,6 +312,10 @@ def hierarchical(
     for small groups are those of `hcVVV` of the R package mclust.
     """
     n, d = x.shape
+    if d == 0:
+        raise ArithmeticError(
+            "data: no column has two values, so that there are no groups to find; a mixture needs rows that differ"
+        )
     counts = np.ones(n) if weights is None else weights * (n / weights.sum())
     means, scatters = x.copy(), np.zeros((n, d, d))
     floor = float(counts @ ((x - counts @ x / n) ** 2).sum(axis=1)) / (n * d)
@@ -365,7 +378,7 @@ def _groups(x: Float[Array, "n d"], chosen: Int[Labels, " k"]) -> Int[Labels, " 
 
 def _nearest(x: Float[Array, "n d"], centres: Float[Array, "k d"]) -> Int[Labels, " n"]:
     # |x - c|^2 without |x|^2, which is the same for every centre.
-    labels: Labels = ((centres**2).sum(axis=1) - 2 * (x @ centres.T)).argmin(axis=1)
+    labels: Labels = ((centres**2).sum(axis=1) - x @ (2 * centres.T)).argmin(axis=1)
     return labels
 
 

@@ -162,6 +162,11 @@ class BayesianGaussianMixture(MixtureEstimator):
         if self.mean_prior is not None:
             mean = check_shape("mean_prior", self.mean_prior, (d,))
         if self.covariance_prior is None:
+            if moments.counts[0] <= 1:
+                raise ValueError(
+                    f"sample_weight: weights count observations, and theirs is {moments.counts[0]:g}: no covariance "
+                    "can be taken from that; scale them up, or give covariance_prior"
+                )
             scatter = moments.scatter[0] / (moments.counts[0] - 1)
             scatter += np.diag(self.reg_covar * column_variances(data))
         else:

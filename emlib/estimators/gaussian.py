@@ -36,8 +36,8 @@ class GaussianMixture(LikelihoodMixture):
     Differences from scikit-learn:
 
     - `lower_bound_` belongs to the parameters returned, not to those one step before.
-    - `converged_` is True only where the last iteration gained something between 0 and `tol`; a loss beyond rounding
-      raises `emlib.AscentError`.
+    - `converged_` is True only where the last iteration changed less than `tol`, and rounding less than that; a loss
+      beyond rounding raises `emlib.AscentError`.
     - `reg_covar` has no unit: it is the share of each column's variance by which the variances of a component of
       average size grow. It is a prior, a little scatter added to each component, so that what EM climbs is known:
       `lower_bound_` includes its log-density, `score` does not. With `reg_covar=0` the fit is one of maximum
@@ -149,6 +149,8 @@ class GaussianMixture(LikelihoodMixture):
                 guess = start(supported, rows, k, rng, STARTS[self.init_params])
             else:
                 guess = around(supported, rows, means)
+            if weights is None and means is None and covariances is None:
+                return guess
             weights = guess.weights if weights is None else weights
             means = guess.components.means if means is None else means
             covariances = guess.components.covariances if covariances is None else covariances
@@ -214,18 +216,15 @@ def _variances(data: Prepared) -> Float[Array, " d"]:
 
     def sums(block: Block) -> Float[Array, "3 d"]:
         """Of 1, x and x^2, about a point of the data."""
-        x = block.x - shift
-        present = np.ones_like(x)
-        if np.isnan(x).any():
-            present, x = 1.0 - np.isnan(x), np.nan_to_num(x)
-        weighted = block.weighted(x)
-        return np.stack(
-            [
-                block.weighted(present).sum(axis=0),
-                weighted.sum(axis=0),
-                np.einsum("nd,nd->d", weighted, x),
-            ]
-        )
+        x, missing = block.x - shift, np.isnan(block.x)
+        # A product with a vector is several times as fast as a sum over the rows of each column.
+        weights = np.ones(len(x)) if block.weights is None else block.weights
+        counts = np.full(len(shift), block.observations)
+        if missing.any():
+            x[missing] = 0.0
+            counts -= weights @ missing
+        first = weights @ x
+        return np.stack([counts, first, weights @ np.square(x, out=x)])
 
     counts, first, second = data.sum(sums)
     counts = np.maximum(counts, np.finfo(float).tiny)

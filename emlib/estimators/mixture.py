@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
-from emlib.arrays import Array, Labels, log_sum_exp
+from emlib.arrays import Array, Labels, log_sum_exp, softmax
 from emlib.data import Block, Chunks, Prepared, Weighted
 from emlib.estimators.base import (
     EMEstimator,
@@ -139,9 +139,7 @@ class MixtureEstimator(DensityMixin, EMEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> Float[Array, "n k"]:
         """The posterior probability of each component, for each row."""
-        joint = self._log_joint(self._new_rows(X))
-        result: Array = np.exp(joint - log_sum_exp(joint)[:, None])
-        return result
+        return softmax(self._log_joint(self._new_rows(X)))
 
     def score_samples(self, X: Any) -> Float[Array, " n"]:
         """The log-density of each row."""
@@ -286,6 +284,10 @@ class Supported(Mixture[Any, Any]):
 def distinct_rows(data: Prepared, k: int, rng: np.random.Generator) -> Block:
     """As many rows as a start needs, distinct and in lexical order, so that shuffled or repeated data start alike."""
     x, weights = sample(data, SAMPLE + SAMPLE_PER_COMPONENT * k, rng)
+    order = np.argsort(x[:, -1])
+    if (np.diff(x[order, -1]) > 0).all():
+        # The last column, which comes first in the order, tells all rows apart.
+        return Block(x[order], weights[order])
     order = np.lexsort(x.T)
     x, weights = x[order], weights[order]
     # Missing values are equal to one another here.

@@ -169,12 +169,11 @@ class Gaussian:
         if diagonal:
             _refuse_correlations(self.model, params.covariances)
         kernel = QuadraticKernel(log_weights, params, diagonal)
-        near = params.covariances if isinstance(self.covariance, CommonAxes) else None
 
         def step(block: Block) -> tuple[float, Moments, float]:
             _same_columns(block.x, params)
             evidence, moments, rounding = kernel(block)
-            return evidence, moments if near is None else replace(moments, near=near), rounding
+            return evidence, self._told(moments, params), rounding
 
         return step
 
@@ -186,7 +185,13 @@ class Gaussian:
     ) -> Moments:
         """Moments about the current means, or about the weighted means of the data where there are none yet."""
         anchors = None if near is None else near.means
-        return weighted_moments(x, responsibilities, anchors, diagonal=self.covariance.diagonal)
+        moments = weighted_moments(x, responsibilities, anchors, diagonal=self.covariance.diagonal)
+        return moments if near is None else self._told(moments, near)
+
+    def _told(self, moments: Moments, params: Gaussians) -> Moments:
+        # A fit by iteration begins at the covariances of the E-step, and so never ends at worse ones.
+        iterates = isinstance(self.covariance, CommonAxes)
+        return replace(moments, near=params.covariances) if iterates else moments
 
     def expected_log_density(self, stats: Moments, params: Gaussians) -> float:
         """-sum_k (N_k (d log 2 pi + log|Sigma_k|) + tr(Sigma_k^-1 S_k)) / 2, S_k the scatter about mu_k."""

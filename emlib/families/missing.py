@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_sum_exp, rows
+from emlib.arrays import Array, Labels, log_sum_exp, softmax
 from emlib.data import Block
 from emlib.families.gaussian import LOG_2PI, Gaussian, Gaussians
 from emlib.families.moments import DiagonalMoments, Moments, weighted_moments
@@ -44,8 +44,9 @@ class MissingGaussian(Gaussian):
         given = np.asarray(data)
         missing = np.isnan(given) if given.dtype.kind == "f" else np.zeros(given.shape, dtype=bool)
         if not missing.any():
-            return rows(given, "data")
-        x = rows(np.where(missing, 0.0, given), "data").copy()
+            return super().observations(given)
+        # A new array, which may be written to.
+        x = super().observations(np.where(missing, 0.0, given))
         x[missing.reshape(x.shape)] = np.nan
         return x
 
@@ -88,7 +89,7 @@ class MissingGaussian(Gaussian):
             regression = regressions[pattern]
             joint = log_weights + regression.log_density(block.x)
             evidence = log_sum_exp(joint)
-            responsibilities = block.weighted(np.exp(joint - evidence[:, None]))
+            responsibilities = block.weighted(softmax(joint))
             moments = regression.moments(block.x, responsibilities)
             rounding = float(moments.counts @ params.rounding)
             return block.total(evidence), self._reduced(moments), rounding

@@ -81,7 +81,7 @@ class Moments:
             self.counts + other.counts,
             self.first + other.first,
             self.second + other.second,
-            self.near,
+            other.near if self.near is None else self.near,
         )
 
     def __mul__(self, factor: float) -> Self:
@@ -109,17 +109,18 @@ def weighted_moments(
     diagonal: bool = False,
 ) -> Moments:
     """The moments about the given anchors, or about the weighted means where none are given."""
-    k, d = responsibilities.shape[1], x.shape[1]
-    counts = responsibilities.sum(axis=0)
+    # Column by column, sums over the rows are sums of long arrays.
+    columns, shares = np.ascontiguousarray(x.T), np.ascontiguousarray(responsibilities.T)
+    k, d, counts = len(shares), len(columns), shares.sum(axis=1)
     if anchors is None:
-        centre, filled = x.mean(axis=0), np.where(counts > 0, counts, 1.0)
-        anchors = centre + responsibilities.T @ (x - centre) / filled[:, None]
+        centre, filled = columns.mean(axis=1), np.where(counts > 0, counts, 1.0)
+        anchors = centre + shares @ (x - centre) / filled[:, None]
     first, second = np.empty((k, d)), np.empty((k, d) if diagonal else (k, d, d))
-    for j, (anchor, weights) in enumerate(zip(anchors, responsibilities.T, strict=True)):
-        centred = x - anchor
-        first[j] = weights @ centred
+    for j, (anchor, weights) in enumerate(zip(anchors, shares, strict=True)):
+        centred = columns - anchor[:, None]
+        first[j] = centred @ weights
         if diagonal:
-            second[j] = weights @ (centred * centred)
+            second[j] = (centred * centred) @ weights
         else:
-            second[j] = (weights[:, None] * centred).T @ centred
+            second[j] = (centred * weights) @ centred.T
     return (DiagonalMoments if diagonal else Moments)(anchors, counts, first, second)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_sum_exp, real, rows
+from emlib.arrays import Array, Labels, log_sum_exp, real, rows, softmax
 from emlib.data import Block, Prepared, Weighted, prepare
 
 if TYPE_CHECKING:
@@ -95,14 +95,13 @@ class MergedCells(ABC, Generic[Params]):
     def responsibilities(self, data: ArrayLike, params: Params) -> Float[Array, "n c"]:
         """p(z_n = c | x_n, params) of each individual. Data of shape (n, 1)."""
         joint = self.log_joint(data, params)
-        result: Array = np.exp(joint - log_sum_exp(joint)[:, None])
-        return result
+        return softmax(joint)
 
     def e_step(self, data: Any, params: Params) -> CellStatistics:
         """Each observed count, split over the cells that it merges."""
         joint = self._joint(params)
         evidence = log_sum_exp(joint)
-        shares: Array = np.exp(joint - evidence[:, None])
+        shares = softmax(joint)
 
         def split(block: Block) -> CellStatistics:
             cells = block.x[:, 0].astype(np.intp)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from emlib.arrays import Array, log_sum_exp
+from emlib.arrays import Array, log_sum_exp, softmax
 from emlib.data import Block, Prepared
 from emlib.em import Trace, em
 from emlib.mixture import Mixture, MixtureParams, MixtureStatistics
@@ -124,5 +124,4 @@ def _soften(
         best = joint.argmax(axis=1)
         return joint.max(axis=1), np.eye(joint.shape[1])[best]
     powers = beta * joint
-    total = log_sum_exp(powers)
-    return total / beta, np.exp(powers - total[:, None])
+    return log_sum_exp(powers) / beta, softmax(powers)

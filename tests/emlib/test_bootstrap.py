@@ -14,8 +14,19 @@ from emlib import AscentError, Mixture, MixtureParams, em, em_steps
 from emlib.bootstrap import best_assignment, bootstrap
 from emlib.data import Chunks, Weighted
 from emlib.datasets import load
-from emlib.families import Gaussian, Gaussians, Poisson, Poissons
+from emlib.families import (
+    Bernoulli,
+    Bernoullis,
+    Gaussian,
+    Gaussians,
+    MissingGaussian,
+    Poisson,
+    Poissons,
+    Product,
+    Products,
+)
 from emlib.likelihood_ratio import likelihood_ratio_test
+from emlib.models.hidden_markov import HiddenMarkov, HiddenMarkovParams, Sequences
 from emlib.models.linkage import GeneticLinkage, Linkage
 from emlib.models.zero_inflated import ZeroInflated
 from emlib.variants.squarem import squarem_steps
@@ -405,3 +416,40 @@ def test_a_test_whose_replicates_all_fail_is_refused(refuses):
 def test_the_arguments_of_the_test_are_checked(refuses):
     with refuses(ValueError, "expected 1 or more of each, got 0, 99, 10 and 1"):
         likelihood_ratio_test(Mixture(Gaussian()), WAITING, 0, rng=np.random.default_rng(0))
+
+
+# ---- data of which no replicate can be drawn so ------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["parametric", "nonparametric"])
+def test_sequences_are_refused(kind):
+    model = HiddenMarkov(Gaussian())
+    params = HiddenMarkovParams(
+        [0.5, 0.5], [[0.7, 0.3], [0.2, 0.8]], Gaussians.univariate([0.0, 5.0], [1.0, 1.0])
+    )
+    data = Sequences(model.sample(params, [10] * 5, np.random.default_rng(0))[0], [10] * 5)
+    with pytest.raises(ValueError, match="no independent rows"):
+        bootstrap(model, data, params, replicates=3, rng=np.random.default_rng(1), kind=kind)
+
+
+def test_a_parametric_replicate_of_incomplete_rows_is_refused():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    x[::3, 1] = np.nan
+    model = Mixture(MissingGaussian())
+    params = MixtureParams([1.0], Gaussians(np.zeros((1, 2)), np.eye(2)[None]))
+    with pytest.raises(ValueError, match="nonparametric"):
+        bootstrap(model, x, params, replicates=3, rng=np.random.default_rng(1), kind="parametric")
+
+
+def test_a_product_is_bootstrapped_in_all_its_parts():
+    rng = np.random.default_rng(2)
+    x = np.column_stack([rng.normal(4.0 * (np.arange(80) % 2)), rng.random(80) < 0.3])
+    model = Mixture(Product((Gaussian(), Bernoulli()), ((0,), (1,))))
+    parts = (Gaussians.univariate([4.0, 0.0], [1.0, 1.0]), Bernoullis([[0.3], [0.3]]))
+    params = em(model, x, MixtureParams([0.5, 0.5], Products(parts))).params
+    found = bootstrap(
+        model, x, params, replicates=8, rng=np.random.default_rng(3), kind="nonparametric"
+    ).standard_errors
+    assert set(found) == {"weights", "0.means", "0.covariances", "1.probabilities"}
+    # Labels are aligned: the two means, four apart, do not mix.
+    assert (found["0.means"] < 0.5).all()

@@ -208,10 +208,20 @@ def test_a_loss_within_rounding_ends_the_run_before_it_and_is_no_convergence():
     assert trace.log_likelihood == -9.0
 
 
-def test_a_loss_is_no_convergence_however_large_the_tolerance():
-    trace = em(Scripted((-9.0, -9.0 - 1e-13)), None, 0, tol=1e6)
-    assert trace.stopped is Stopped.ROUNDING
+def test_a_loss_within_rounding_and_within_the_tolerance_is_nothing_left_to_gain():
+    trace = em(Scripted((-9.0, -9.0 - 1e-13)), None, 0, tol=1e-3)
+    assert trace.stopped is Stopped.TOLERANCE
     assert len(trace.steps) == 1
+    with pytest.raises(AscentError):
+        em(Scripted((-9.0, -9.0 - 1e-6)), None, 0, tol=1e-3)
+
+
+def test_a_tolerance_below_what_the_statistics_own_to_have_lost_is_not_reached():
+    x = np.random.default_rng(3).poisson([[1e9], [1.00001e9]], (2, 300)).ravel()
+    start = MixtureParams([0.5, 0.5], Poissons([1e9, 1.00001e9]))
+    trace = em(Mixture(Poisson()), x, start, tol=1e-12)
+    assert trace.last.stats.rounding > 1e-12 * 600
+    assert trace.stopped is Stopped.ROUNDING
 
 
 def test_a_real_run_ends_by_tolerance_beside_a_fixed_point():

@@ -10,7 +10,6 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from emlib import Mixture, MixtureParams, MixtureStatistics
-from emlib.arrays import SMALLEST_LOG
 from emlib.families import Bernoulli, Bernoullis, Gaussian, Gaussians, Poisson, Poissons, Sums
 
 # The family, its params, data, and the log-density of each component by SciPy.
@@ -134,11 +133,20 @@ def test_responsibilities_far_from_every_component_are_still_a_distribution():
 def test_a_component_of_weight_zero_answers_for_nothing():
     params = line([1.0, 0.0], [0.0, 0.0], [1.0, 1.0])
     mixture, x = Mixture(Gaussian()), np.array([0.0, 3.0])
-    assert mixture.log_joint(x, params)[:, 1] == pytest.approx(SMALLEST_LOG + stats.norm.logpdf(x))
-    assert mixture.responsibilities(x, params) == pytest.approx(
-        np.array([[1, 0], [1, 0]]), abs=1e-300
-    )
+    assert (mixture.log_joint(x, params)[:, 1] == -np.inf).all()
+    assert mixture.responsibilities(x, params).tolist() == [[1, 0], [1, 0]]
     assert mixture.log_density(x, params) == pytest.approx(stats.norm.logpdf(x), rel=1e-14)
+    # However far the others are: the weight is nothing, not next to nothing.
+    far = line([1.0, 0.0], [0.0, 50.0], [1.0, 1.0])
+    assert mixture.responsibilities([50.0], far).tolist() == [[1, 0]]
+    assert mixture.log_density([50.0], far) == pytest.approx(stats.norm.logpdf(50.0), rel=1e-14)
+    assert mixture.e_step([50.0], far).log_likelihood == pytest.approx(stats.norm.logpdf(50.0))
+
+
+def test_responsibilities_sum_to_one_however_far_the_row():
+    params = line([0.5, 0.5], [0.0, 0.0], [1.0, 1.0])
+    for x in (3e7, 1e8, 1e9):
+        assert Mixture(Gaussian()).responsibilities([x], params).tolist() == [[0.5, 0.5]]
 
 
 # The E-step, and statistics that add

@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from emlib import AscentError, Mixture, MixtureParams
+from emlib.data import Weighted
 from emlib.datasets import load
 from emlib.estimators import (
     BayesianGaussianMixture,
@@ -27,7 +28,10 @@ from emlib.estimators import (
     HiddenMarkov,
     StudentMixture,
 )
+from emlib.estimators.gaussian import column_variances
+from emlib.estimators.mixture import distinct_rows
 from emlib.families import Gaussian, Gaussians
+from emlib.families.missing import MissingGaussian
 from emlib.families.parsimonious import MODELS
 
 TYPES = ["full", "tied", "diag", "spherical"]
@@ -227,6 +231,25 @@ def test_a_constant_column_is_named(estimator):
     x = np.column_stack([FAITHFUL, np.full(len(FAITHFUL), 1e9 / 7)])
     with pytest.raises(ValueError, match=r"column 2 has no two values.*drop it"):
         estimator(2).fit(x)
+
+
+def test_variances_are_those_of_what_is_there_times_its_weight():
+    x = with_gaps(1e3 + three_groups(300), 0.2)
+    weights = np.random.default_rng(0).integers(0, 3, len(x)).astype(float)
+    for given in (None, weights):
+        counts = np.ones(len(x), dtype=int) if given is None else given.astype(int)
+        expected = np.nanvar(np.repeat(x, counts, axis=0), axis=0)
+        data = Mixture(MissingGaussian()).prepare(x if given is None else Weighted(x, given))
+        np.testing.assert_allclose(column_variances(data), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("x", [FAITHFUL, three_groups(300)], ids=["with ties", "without"])
+def test_rows_to_start_from_are_distinct_sorted_and_counted(x):
+    shuffled = Mixture(Gaussian()).prepare(np.random.default_rng(1).permutation(x))
+    rows = distinct_rows(shuffled, 2, np.random.default_rng(0))
+    expected, counts = np.unique(x[:, ::-1], axis=0, return_counts=True)
+    assert np.array_equal(rows.x, expected[:, ::-1])
+    assert np.array_equal(rows.weights, counts)
 
 
 def with_a_trap(distance: float) -> np.ndarray:

@@ -76,6 +76,9 @@ def test_what_is_no_number_is_refused(refuses):
         MissingGaussian().observations(["a", "b"])
     with refuses(ValueError, "data: expected shape (n,) or (n, d)"):
         MissingGaussian().observations([[[NAN]]])
+    for data in ([1.0, 1e200], [NAN, 1e200]):
+        with refuses(ValueError, "data: the largest value is 1e+200", "divide the columns"):
+            MissingGaussian().observations(data)
 
 
 def test_a_column_without_any_value_is_refused(refuses):

@@ -18,6 +18,7 @@ from scipy.stats import ortho_group
 from sklearn.datasets import load_iris
 
 from emlib import Mixture, em
+from emlib.data import Block
 from emlib.datasets import load
 from emlib.families import Gaussian
 from emlib.families.parsimonious import MODELS
@@ -454,3 +455,20 @@ def test_the_table_is_complete():
 )
 def test_the_number_of_parameters_is_that_of_mclust(name, count):
     assert MODELS[name].parameters(4, 5) == count
+
+
+# ---- EVE and VVE begin where the E-step was ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["EVE", "VVE"])
+@pytest.mark.parametrize("kernel", [True, False], ids=["kernel", "plain"])
+def test_the_fit_is_told_the_covariances_of_the_e_step(name, kernel):
+    rng = np.random.default_rng(1)
+    model = Mixture(Gaussian(name))
+    x = rng.normal(size=(60, 3))
+    params = model.from_responsibilities(x, rng.dirichlet([1.0, 1.0], size=60))
+    block = Block(x)
+    stats = model.e_step(x, params) if kernel else model.block_step(block, params)
+    assert stats.components.near is params.components.covariances
+    both = stats + stats
+    assert both.components.near is params.components.covariances
