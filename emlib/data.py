@@ -161,7 +161,7 @@ class InMemory(Prepared):
                 check(array)  # says which row of all, not of the block
                 raise
         columns = array.reshape(len(array), -1)
-        return cls(columns, None if weights is None else _weights(weights, len(array)))
+        return cls(columns, None if weights is None else row_weights(weights, len(array)))
 
     def __iter__(self) -> Iterator[Block]:
         return map(self._block, self.cuts)
@@ -290,7 +290,12 @@ def _cut(n: int) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
-def _weights(weights: ArrayLike, n: int) -> Float[Array, " n"]:
+def row_weights(weights: ArrayLike, n: int) -> Float[Array, " n"]:
+    """The weights of n rows as floats.
+
+    Raises:
+        ValueError: they are not one finite number, 0 or more, a row, or all are 0.
+    """
     checked = real(weights, "weights")
     if checked.shape != (n,) or (checked < 0).any() or not checked.sum() > 0:
         raise ValueError(

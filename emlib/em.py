@@ -176,6 +176,9 @@ def em(
     gain is not a small distance: where EM crawls, the run may stop far from the maximum; `emlib.variants.aitken` looks
     further ahead. `steps` may be any iterator of steps that climbs. `Trace.stopped` says why the run ended.
 
+    The trace keeps every step, with its params and statistics; where these are large and the steps many, iterate over
+    `em_steps` and keep what you need.
+
     Raises:
         ValueError: tol is negative, or max_steps is below 1.
         AscentError: see `em_steps`; or the given `steps` fell by more than rounding explains.

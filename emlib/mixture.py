@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic
 import numpy as np
 
 from emlib.arrays import Array, Labels, distributions, log_floored, log_sum_exp, real, softmax
-from emlib.data import Block, Prepared, Weighted, prepare
+from emlib.data import Block, Prepared, Weighted, prepare, row_weights
 from emlib.families.family import Family, Params, Stats
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Mixture(Generic[Params, Stats]):
         """
         weights = None
         if isinstance(data, Weighted):
-            data, weights = data.values, real(data.weights, "weights")
+            data, weights = data.values, row_weights(data.weights, len(data.values))
         block = Block(self.family.observations(data), weights)
         shares = distributions(responsibilities, "responsibilities")
         if len(shares) != len(block.x):

@@ -171,7 +171,7 @@ class Selection:
 
 def select(
     data: Any,
-    components: Iterable[int] = range(1, 10),
+    components: int | Iterable[int] = range(1, 10),
     models: Sequence[str] | Mapping[str, Family[Any, Any]] | None = None,
     *,
     criterion: Criterion = "bic",
@@ -200,7 +200,7 @@ def select(
     likelihood in multivariate Gaussian mixture models", section 2 (short runs); Scrucca & Raftery (2015), "Improved
     initialisation of model-based clustering using Gaussian hierarchical partitions" (whitening before the tree).
     """
-    numbers = list(components)
+    numbers = [components] if isinstance(components, int) else list(components)
     if not numbers or not all(isinstance(k, (int, np.integer)) and k >= 1 for k in numbers):
         raise ValueError(f"components: expected whole numbers, 1 or more, got {numbers}")
     if criterion not in ("bic", "icl"):
@@ -208,6 +208,8 @@ def select(
     for name, count in (("starts", starts), ("jobs", jobs)):
         if count < 1:
             raise ValueError(f"{name}: expected at least 1, got {count}")
+    if isinstance(models, Mapping) and not models:
+        raise ValueError("models: expected the name of one model or more, got none")
     check = next(iter(models.values())) if isinstance(models, Mapping) else Gaussian()
     prepared = prepare(data, check.observations)
     families = _families(models, next(iter(prepared)).x.shape[1])

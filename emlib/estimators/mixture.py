@@ -121,6 +121,12 @@ class MixtureEstimator(DensityMixin, EMEstimator):  # type: ignore[misc]
 
     def _starts(self, data: Prepared) -> list[Callable[[], Any]]:
         if self.warm_start and hasattr(self, "params_"):
+            known = len(self.params_.weights)
+            if known != self.n_components:
+                raise ValueError(
+                    f"warm_start: the last fit has {known} components and cannot be gone on with for "
+                    f"n_components={self.n_components}; set warm_start=False"
+                )
             return [lambda: self.params_]
 
         def begin(rng: np.random.Generator) -> Any:

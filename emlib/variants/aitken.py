@@ -22,6 +22,9 @@ from emlib.em import Step
 def aitken(steps: Sequence[Step[Any, Any]]) -> float:
     """Nats between the last log-likelihood and the limit that the last three foretell: `em(..., remaining=aitken)`.
 
+    It is made for the gains of `em_steps`, which shrink by a constant factor in the end; those of `squarem_steps` do
+    not, and it may stop such a run early.
+
     Infinite while the gains do not shrink, and NaN once they are lost in the rounding of the log-likelihood. Within
     rounding, the largest of the possible limits is taken.
     """

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import logsumexp
 
-from emlib import Mixture, MixtureParams, MixtureStatistics
+from emlib import Mixture, MixtureParams, MixtureStatistics, Weighted
 from emlib.families import Bernoulli, Bernoullis, Gaussian, Gaussians, Poisson, Poissons, Sums
 
 # The family, its params, data, and the log-density of each component by SciPy.
@@ -297,3 +297,11 @@ def test_a_sample_is_repeated_by_its_seed_alone():
 def test_a_component_of_weight_zero_is_never_drawn():
     params = MixtureParams([0.0, 1.0], POISSONS)
     assert set(Mixture(Poisson()).sample(params, 500, np.random.default_rng(1))[1]) == {1}
+
+
+@pytest.mark.parametrize("weights", [[1.0, -1.0, 1.0], [1.0, 2.0], [0.0, 0.0, 0.0]])
+def test_a_start_from_a_grouping_looks_at_its_weights(weights):
+    with pytest.raises(ValueError, match="weights: expected 3 numbers"):
+        Mixture(Gaussian()).from_responsibilities(
+            Weighted([0.0, 1.0, 5.0], weights), [[1, 0], [1, 0], [0, 1]]
+        )

@@ -249,3 +249,13 @@ def test_all_models_by_default():
     assert [fit.model for fit in found.fits] == list(MODELS)
     # One component has no volume, shape or orientation to share: three values only.
     assert len({round(fit.log_likelihood, 3) for fit in found.fits}) == 3
+
+
+def test_one_number_of_components_may_be_given_as_it_is():
+    found = select(load("faithful")["waiting"], 2, models=["V"], progress=False)
+    assert [cell.k for cell in found.cells] == [2]
+
+
+def test_no_model_at_all_is_refused():
+    with pytest.raises(ValueError, match="models: expected"):
+        select([1.0, 2.0, 4.0], [1], models={})

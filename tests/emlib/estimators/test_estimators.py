@@ -645,3 +645,16 @@ def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(ImportError, match=r"pip install exploring-em\[sklearn\]"):
         importlib.import_module("emlib.estimators")
+
+
+def test_a_warm_start_with_another_number_of_components_is_refused():
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    fit = GaussianMixture(2, warm_start=True, random_state=0).fit(x)
+    with pytest.raises(ValueError, match="warm_start: the last fit has 2 components"):
+        fit.set_params(n_components=3).fit(x)
+
+
+def test_one_component_has_converged_at_once():
+    for seed in range(20):
+        x = np.random.default_rng(seed).normal(size=(50, 2))
+        assert GaussianMixture(1).fit(x).converged_
