@@ -35,7 +35,7 @@ from emlib.estimators import GaussianMixture
 from emlib.families import Gaussian, Gaussians
 from emlib.models.hidden_markov import HiddenMarkov, HiddenMarkovParams, Sequences
 
-TURNS = 5
+TURNS = 3
 
 Answer = float
 """The log-likelihood that a program ends with: what both must agree on."""

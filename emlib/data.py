@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 Total = TypeVar("Total")
 Check: TypeAlias = "Callable[[Any], Float[Array, 'n d']]"
 
-BLOCK_ROWS = 8192
-"""Rows of one block: few enough for the cache, enough to hide what a call costs."""
+BLOCK_ROWS = 2**16
+"""Rows of one block: so many that threads work longer than they wait for one another."""
+
+PART_ROWS = 2**13
+"""Rows of one table of densities, where a block is worked on by tables."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,10 @@ class Block:
     def part(self, rows: slice) -> Block:
         """Some of the rows."""
         return Block(self.x[rows], None if self.weights is None else self.weights[rows])
+
+    def parts(self) -> Iterator[Block]:
+        """The block in pieces, so small that a table over them stays near the cache."""
+        return map(self.part, _cut(len(self.x), PART_ROWS))
 
     def weighted(self, values: Float[Array, "n k"]) -> Float[Array, "n k"]:
         """The values, a row an observation, times the weights."""
@@ -284,9 +291,9 @@ def _in_order(
         yield waiting.popleft().result()
 
 
-def _cut(n: int) -> list[slice]:
-    """Blocks of equal size, as near to BLOCK_ROWS as can be."""
-    edges = np.linspace(0, n, max(1, round(n / BLOCK_ROWS)) + 1).astype(int).tolist()
+def _cut(n: int, size: int | None = None) -> list[slice]:
+    """Blocks of equal size, as near to BLOCK_ROWS (or to the given one) as can be."""
+    edges = np.linspace(0, n, max(1, round(n / (size or BLOCK_ROWS))) + 1).astype(int).tolist()
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 

@@ -24,8 +24,8 @@ from emlib.arrays import Array
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-CACHE = 2**17
-"""Floats of one piece: a MiB."""
+CACHE = 2**18
+"""Floats of one piece: two MiB."""
 
 EPS = float(np.finfo(float).eps)
 

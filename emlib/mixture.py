@@ -7,7 +7,8 @@ book/gaussian-mixtures.md; the derivation of each update is in `emlib.symbolic.g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
@@ -115,7 +116,9 @@ class Mixture(Generic[Params, Stats]):
         if hasattr(self.family, "kernel") and params.weights.all():
             kernel = self.family.kernel(log_floored(params.weights), params.components)
             return self.prepare(data).sum(lambda block: MixtureStatistics(*kernel(block)))
-        return self.prepare(data).sum(lambda block: self.block_step(block, params))
+        return self.prepare(data).sum(
+            lambda block: reduce(add, (self.block_step(part, params) for part in block.parts()))
+        )
 
     def block_step(self, block: Block, params: MixtureParams[Params]) -> MixtureStatistics[Stats]:
         """Responsibilities, and the sums of the data that they weight, for one block of rows."""
