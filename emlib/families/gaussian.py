@@ -18,9 +18,9 @@ import numpy as np
 
 from emlib.arrays import Array, Labels, real, rows
 from emlib.families.family import refuse_empty
-from emlib.families.moments import Moments, weighted_moments
+from emlib.families.moments import Moments, diagonals, weighted_moments
 from emlib.families.parsimonious import MODELS, CommonAxes, CovarianceModel
-from emlib.families.quadratic import QuadraticKernel, diagonals
+from emlib.families.quadratic import QuadraticKernel
 from emlib.kernels import EPS
 
 if TYPE_CHECKING:

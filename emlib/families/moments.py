@@ -59,7 +59,7 @@ class Moments:
     @cached_property
     def rounding(self) -> float:
         """Nats that a surrogate may lose in taking the scatter from moments about anchors that lie far off."""
-        squares = np.einsum("kii->ki", self.second) if self.second.ndim == 3 else self.second
+        squares = diagonals(self.second) if self.second.ndim == 3 else self.second
         spread = squares - self.first**2 / np.maximum(self.counts, TINY)[:, None]
         lost = float(np.max(squares / np.maximum(spread, EPS * squares + TINY), initial=1.0))
         return 4 * EPS * lost * float(self.counts.sum())
@@ -99,6 +99,12 @@ class DiagonalMoments(Moments):
         """The squares that `second` sums."""
         result: Array = left * right
         return result
+
+
+def diagonals(matrices: Float[Array, "k d d"]) -> Float[Array, "k d"]:
+    """The diagonal of each matrix."""
+    result: Array = np.einsum("kii->ki", matrices)
+    return result
 
 
 def weighted_moments(

@@ -24,11 +24,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emlib.arrays import Array
+from emlib.kernels import EPS
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-EPS = float(np.finfo(float).eps)
 
 MAX_STEPS = 100
 """Newton's method takes about ten; a likelihood without a maximum would take infinitely many."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emlib.arrays import Array, Labels
-from emlib.families.moments import DiagonalMoments, Moments
+from emlib.families.moments import DiagonalMoments, Moments, diagonals
 from emlib.kernels import EPS, DifferenceSums, ProductSums, pieces
 
 if TYPE_CHECKING:
@@ -159,12 +159,6 @@ class Expansion:
         row, column, _ = triangle(d)
         second[:, row, column] = second[:, column, row] = quadratic
         return Moments(anchors, counts, first, second)
-
-
-def diagonals(matrices: Float[Array, "k d d"]) -> Float[Array, "k d"]:
-    """The diagonal of each matrix."""
-    result: Array = np.einsum("kii->ki", matrices)
-    return result
 
 
 @cache

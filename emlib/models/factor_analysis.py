@@ -20,6 +20,7 @@ import numpy as np
 
 from emlib.arrays import Array, real, rows
 from emlib.data import Block, prepare
+from emlib.families.gaussian import LOG_2PI
 from emlib.families.moments import Moments, weighted_moments
 from emlib.kernels import EPS
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from numpy.typing import ArrayLike
 
-LOG_2PI = float(np.log(2 * np.pi))
 
 LEAST_NOISE = 1e-8
 """The least share of a column's variance that may be noise."""
