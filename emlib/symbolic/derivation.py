@@ -179,17 +179,13 @@ class Derivation:
         timed = replace(claim, seconds=time.perf_counter() - began)
         return replace(self, claims=(*self.claims, timed))
 
-    def markdown(self) -> str:
-        """The chain as MyST: aligned mathematics with a number, a reason for each line, and what was assumed."""
-        letters = [f"({chr(ord('a') + n)})" for n in range(len(self.claims))]
-        if len(letters) == 1:
-            signs, names = [str(claim.relation) for claim in self.claims], [""]
-        else:
-            signs = [
-                rf"\overset{{\text{{{letter}}}}}{{{claim.relation}}}"
-                for letter, claim in zip(letters, self.claims, strict=True)
-            ]
-            names = [f"{letter} " for letter in letters]
+    def tex(self) -> str:
+        """The chain as aligned mathematics, its lines lettered when there are several."""
+        letters = self.letters()
+        signs = [
+            rf"\overset{{\text{{({letter})}}}}{{{claim.relation}}}" if letter else claim.relation
+            for letter, claim in zip(letters, self.claims, strict=True)
+        ]
         start = latex(self.start)
         # A long left side takes a line of its own, so that the chain fits a phone and a page.
         opening, indent = (
@@ -198,17 +194,27 @@ class Derivation:
         links = (
             f"{sign} {latex(claim.right)}" for sign, claim in zip(signs, self.claims, strict=True)
         )
+        return "\n".join(
+            [r"\begin{aligned}", f"{opening} " + f" \\\\\n& {indent}".join(links), r"\end{aligned}"]
+        )
+
+    def letters(self) -> list[str]:
+        """What each line is called: a, b, c ...; a single line has no letter."""
+        several = len(self.claims) > 1
+        return [chr(ord("a") + n) if several else "" for n in range(len(self.claims))]
+
+    def markdown(self) -> str:
+        """The chain as MyST: aligned mathematics with a number, a reason for each line, and what was assumed."""
         reasons = (
-            f"- {name}{_reason(claim)}" for name, claim in zip(names, self.claims, strict=True)
+            f"- ({letter}) {_reason(claim)}" if letter else f"- {_reason(claim)}"
+            for letter, claim in zip(self.letters(), self.claims, strict=True)
         )
         return "\n".join(
             [
                 "::::{container} derivation",
                 ":::{math}",
                 f":label: {self.label}",
-                r"\begin{aligned}",
-                f"{opening} " + f" \\\\\n& {indent}".join(links),
-                r"\end{aligned}",
+                self.tex(),
                 ":::",
                 *reasons,
                 *self._assumptions(),

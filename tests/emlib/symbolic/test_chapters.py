@@ -20,10 +20,10 @@ from emlib.symbolic import (
     likelihood,
     mixtures,
 )
+from emlib.symbolic.chapters import CHAPTERS
 from emlib.symbolic.notation import meanings_expanded
 
-MODULES = (likelihood, mixtures, bound, gaussian_mixtures)
-BUILDERS = [builder for module in MODULES for builder in module.DERIVATIONS]
+BUILDERS = [builder for chapter in CHAPTERS for builder in chapter.derivations]
 CLAIMS = [
     pytest.param(claim, id=f"{builder.__name__}-{number}")
     for builder in BUILDERS
