@@ -54,6 +54,14 @@ class Claim:
             return f"proved with {{eq}}`{self.by.label}`"
         return "proved"
 
+    @property
+    def reason(self) -> str:
+        """Why the link holds, for a reader, and where an inequality is an equality; as MyST."""
+        if self.by is None:
+            return self.because
+        cases = (f"${latex(case.lhs)} = {latex(case.rhs)}$" for case in self.by.equality)
+        return f"{self.because}; equality only where {' and '.join(cases)}"
+
     def check(self) -> None:
         """Prove the link, or compare its sides at its points.
 
@@ -206,7 +214,8 @@ class Derivation:
     def markdown(self) -> str:
         """The chain as MyST: aligned mathematics with a number, a reason for each line, and what was assumed."""
         reasons = (
-            f"- ({letter}) {_reason(claim)}" if letter else f"- {_reason(claim)}"
+            # A no-break space keeps the mark with the words before it.
+            f"- {f'({letter}) ' * bool(letter)}{claim.reason}\N{NO-BREAK SPACE}— *{claim.method}*"
             for letter, claim in zip(self.letters(), self.claims, strict=True)
         )
         return "\n".join(
@@ -217,12 +226,12 @@ class Derivation:
                 self.tex(),
                 ":::",
                 *reasons,
-                *self._assumptions(),
+                *self.assumptions(),
                 "::::",
             ]
         )
 
-    def _assumptions(self) -> list[str]:
+    def assumptions(self) -> list[str]:
         """The given equations, and which symbols are positive, as a last line."""
         shown = [self.start, *(claim.right for claim in self.claims)]
         parts = [f"${latex(equation.lhs)} = {latex(equation.rhs)}$" for equation in self.given]
@@ -237,15 +246,6 @@ class Derivation:
     def __repr__(self) -> str:
         chain = " ".join(f"{claim.relation} {claim.right}" for claim in self.claims)
         return f"Derivation({self.label!r}: {self.start} {chain})"
-
-
-def _reason(claim: Claim) -> str:
-    equality = ""
-    if claim.by is not None:
-        cases = (f"${latex(case.lhs)} = {latex(case.rhs)}$" for case in claim.by.equality)
-        equality = f"; equality only where {' and '.join(cases)}"
-    # A no-break space keeps the mark with the words before it.
-    return f"{claim.because}{equality}\N{NO-BREAK SPACE}— *{claim.method}*"
 
 
 def _positive(expressions: sp.Tuple) -> set[str]:
