@@ -1,29 +1,20 @@
-"""The book is executed strictly, side by side, and never from a stale cache.
-
-A small book with a library of its own is built as `make book` does: with the real `_config.yml`
-(but for the print builder, which has tests of its own) and the real extensions.
-"""
+"""The book is executed strictly, side by side, and never from a stale cache."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
-import yaml
 from execution import GENERATIONS_KEPT, choose_cache, digest
+from minibook import CELL, HEADER, build, page, write_book
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-ROOT = Path(__file__).parents[2]
-HEADER = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n"
-CELL = "```{{code-cell}} ipython3\n{}\n```\n"
 # Leaves a line "name began ended" beside the book, so that a test knows what ran, and when.
 RECORDED = """\
 import time
@@ -35,25 +26,19 @@ print("the answer is", emlib.answer(), "of", emlib.datum())
 with Path("../runs.log").open("a") as log:
     log.write(f"{name} {{began}} {{time.time()}}\\n")
 """
+DEFINED = "```{{math}}\n:label: {}\n:definition:\n{}\n```\n"
 PAGES = {
     "index.md": "# Preface\n",
     "first.md": HEADER
     + "# First\n\n"
     + CELL.format(RECORDED.format(name="first"))
-    + "\n$$ 1 + 1 = 2 $$ (eq-sum)\n",
+    + "\n"
+    + DEFINED.format("eq-sum", "1 + 1 = 2"),
     "second.md": HEADER
     + "# Second\n\n"
     + CELL.format(RECORDED.format(name="second"))
     + "\nThe sum is equation {eq}`eq-sum`.\n",
 }
-TOC = """\
-format: jb-book
-root: index
-parts:
-  - caption: All
-    numbered: 2
-    chapters: [{file: first}, {file: second}]
-"""
 LIBRARY = """\
 from pathlib import Path
 
@@ -64,42 +49,6 @@ def datum():
     return Path(__file__).with_name("datum.csv").read_text()
 """
 FOREIGN = re.compile(r"""(?:src|href)=["'](?:https?:)?//|https?://(?:unpkg|cdn)""")
-
-
-def write_book(root: Path) -> None:
-    config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    settings = config["sphinx"]["config"]
-    settings["extensions"].remove("typstbook")
-    config["sphinx"]["config"] = {k: v for k, v in settings.items() if not k.startswith("typst_")}
-    config["sphinx"]["local_extensions"] = {"execution": str(ROOT / "book" / "_ext")}
-    (root / "_config.yml").write_text(yaml.safe_dump(config))
-    (root / "_toc.yml").write_text(TOC)
-    (root / "emlib").mkdir()
-    (root / "emlib" / "__init__.py").write_text(LIBRARY)
-    (root / "emlib" / "datum.csv").write_text("1977")
-    shutil.copytree(ROOT / "book" / "_templates", root / "book" / "_templates")
-    shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
-    (root / "book" / "references.bib").touch()
-    for name, text in PAGES.items():
-        (root / "book" / name).write_text(text)
-
-
-def build(root: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book"]
-    command += ["--config", "_config.yml", "--toc", str(root / "_toc.yml")]
-    return subprocess.run(
-        [*command, "--path-output", str(root), "-W", "-n", "--keep-going"],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-
-
-def page(root: Path, name: str) -> str:
-    return (root / "_build" / "html" / f"{name}.html").read_text()
 
 
 def runs(root: Path) -> dict[str, list[tuple[float, float]]]:
@@ -119,7 +68,7 @@ def overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The book, built once; not to be changed."""
     root = tmp_path_factory.mktemp("book")
-    write_book(root)
+    write_book(root, PAGES, {"__init__.py": LIBRARY, "datum.csv": "1977"})
     result = build(root)
     assert result.returncode == 0, result.stdout
     return root
@@ -183,7 +132,9 @@ def test_a_moved_equation_is_quoted_by_its_new_number(copy: Path) -> None:
     assert build(copy).returncode == 0  # so that the next build finds this one's pages, and updates
     assert number_quoted() == "(1.1)"
     first = copy / "book" / "first.md"
-    first.write_text(first.read_text().replace("# First\n", "# First\n\n$$ 0 = 0 $$ (eq-zero)\n"))
+    first.write_text(
+        first.read_text().replace("# First\n", "# First\n\n" + DEFINED.format("eq-zero", "0 = 0"))
+    )
     assert build(copy).returncode == 0
     assert number_quoted() == "(1.2)"
 

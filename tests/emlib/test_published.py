@@ -1,20 +1,16 @@
-"""Numbers that others printed: the class that compares them, and fits that meet them."""
+"""The classes that set published numbers beside ours. The numbers themselves: test_numbers.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
+import dataclasses
+import math
 
-import mpmath
 import numpy as np
 import pytest
 
-from emlib import Mixture, MixtureParams, Stopped, em, em_steps
-from emlib.datasets import load
-from emlib.families import Gaussian, Gaussians, Poisson, Poissons
-from emlib.published import Published
+from emlib.published import Comparison, Published, Source
 
-# The comparison
+TABLE = Source("a table", "dempster1977")
 
 
 @pytest.mark.parametrize(
@@ -26,12 +22,17 @@ from emlib.published import Published
         ("0.36", 0.3649999, True),
         ("0.36", 0.3650001, False),
         ("0.360", 0.3649999, False),
+        (".36", 0.365, True),
         ("12", 12.5, True),
         ("12", 12.500001, False),
         ("1.5e3", 1549.0, True),
         ("1.5e3", 1551.0, False),
         ("1.0", float("inf"), False),
         ("2", np.float64(1.75), True),
+        ("8/3", 2.66666666667, True),
+        ("8/3", 2.6666667, False),
+        ("-1/2", -0.5, True),
+        ("-1/2", 0.5, False),
     ],
 )
 def test_a_number_agrees_when_it_rounds_to_the_printed_digits(printed, ours, agrees):
@@ -52,106 +53,54 @@ def test_a_nan_agrees_with_nothing(refuses):
     assert not Published("0.36", "a table").agrees(float("nan"))
     with refuses(ArithmeticError, "a table prints 0.36", "gives nan"):
         Published("0.36", "a table").check(float("nan"))
+    assert math.isnan(TABLE.compare("a share", "0.36", math.nan, "it never ended").difference)
 
 
-# Fits
-
-MCLUST = "Scrucca, Fop, Murphy & Raftery (2016), R package mclust on the data set faithful"
-SEVEN_POINTS = "Deisenroth, Faisal & Ong (2020), Mathematics for Machine Learning, section 11.2"
-SEVEN = np.array([-3.0, -2.5, -1.0, 0.0, 2.0, 4.0, 5.0])
-HASSELBLAD = "The two Poisson components of the deaths of Hasselblad (1969)"
+# Comparisons
 
 
-def met(printed: str, source: str, ours: Iterable[float]) -> bool:
-    """Whether our numbers round to the printed ones, given as text with blanks between them."""
-    pairs = list(zip(printed.split(), ours, strict=True))
-    for digits, value in pairs:
-        Published(digits, source).check(float(value))
-    return bool(pairs)
+def test_a_comparison_says_by_how_much_they_differ():
+    found = TABLE.compare("a share", "0.36", 0.3612345)
+    assert found.agrees
+    assert found.difference == pytest.approx(0.0012345, rel=1e-12)
+    assert found.published == Published("0.36", "a table", "dempster1977")
 
 
-def seven_points() -> list:
-    """The steps from the start that the section prints."""
-    start = MixtureParams([1 / 3] * 3, Gaussians.univariate([-4.0, 0.0, 8.0], [1.0, 0.2, 3.0]))
-    return list(islice(em_steps(Mixture(Gaussian()), SEVEN, start), 30))
+@pytest.mark.parametrize("printed", ["0.35", "0.37", "-0.36", "0.360"])
+def test_a_difference_without_a_reason_is_refused(printed, refuses):
+    with refuses(ArithmeticError, f"a share: a table prints {printed}", "gives 0.3612345", "say"):
+        TABLE.compare("a share", printed, 0.3612345)
+    with refuses(ArithmeticError, "a share"):
+        dataclasses.replace(
+            TABLE.compare("a share", "0.36", 0.3612345), published=Published(printed, "a table")
+        )
 
 
-def test_seven_points_responsibilities_of_the_start():
-    step = seven_points()[0]
-    shares = Mixture(Gaussian()).responsibilities(SEVEN, step.params)
-    # Within one unit of the last printed digit: the book has .001 for .00015.
-    printed = [[1, 0, 0], [1, 0, 0], [0.057, 0.943, 0], [0.001, 0.999, 0]]
-    printed += [[0, 0.066, 0.934], [0, 0, 1], [0, 0, 1]]
-    assert shares == pytest.approx(np.array(printed), abs=1e-3)
+def test_a_difference_with_a_reason_stands_as_one():
+    found = Comparison("a share", Published("0.35", "a table"), 0.3612345, "it stopped early")
+    assert not found.agrees
+    assert found.because == "it stopped early"
 
 
-def test_seven_points_after_one_step():
-    params = seven_points()[1].params
-    assert met("-2.7 -0.4 3.7", SEVEN_POINTS, params.components.means.ravel())
-    assert met("0.14 0.44 1.53", SEVEN_POINTS, params.components.variances.ravel())
-    assert met("0.29 0.29 0.42", SEVEN_POINTS, params.weights)
+def test_a_row_is_compared_number_by_number():
+    first, second = TABLE.compare_each("weight {}", ".36 .64", [0.3612, 0.6388])
+    assert (first.what, second.what) == ("weight 1", "weight 2")
+    assert (second.published.printed, second.ours) == (".64", 0.6388)
+    named = TABLE.compare_each("coin {}", ".36 .64", [0.3612, 0.6388], names="AB")
+    assert [one.what for one in named] == ["coin A", "coin B"]
 
 
-def test_seven_points_negative_log_likelihood_of_the_first_step():
-    assert met("28.3 14.4", SEVEN_POINTS, [-step.log_likelihood for step in seven_points()[:2]])
+def test_a_reason_is_that_of_the_numbers_that_differ():
+    first, second = TABLE.compare_each("weight {}", ".36 .65", [0.3612, 0.6388], "a misprint")
+    assert (first.because, second.because) == ("", "a misprint")
 
 
-def test_seven_points_at_the_end():
-    params = seven_points()[-1].params
-    assert met("-2.75 -0.50 3.64", SEVEN_POINTS, params.components.means.ravel())
-    assert met("0.06 0.25 1.63", SEVEN_POINTS, params.components.variances.ravel())
-    assert met("0.29 0.28 0.43", SEVEN_POINTS, params.weights)
-
-
-def test_old_faithful_waiting_times():
-    start = MixtureParams([0.5, 0.5], Gaussians.univariate([50.0, 80.0], [25.0, 25.0]))
-    trace = em(Mixture(Gaussian()), load("faithful")["waiting"], start, tol=1e-14)
-    assert met(".36089 .63911", MCLUST, trace.params.weights)
-    assert met("54.6149 80.0911", MCLUST, trace.params.components.means.ravel())
-    assert met("5.8712 5.8677", MCLUST, np.sqrt(trace.params.components.variances.ravel()))
-    assert met("-1034.0017", MCLUST, [trace.log_likelihood])
-
-
-def test_old_faithful_both_columns():
-    start = Gaussians([[2.0, 55.0], [4.3, 80.0]], [[[0.1, 0.0], [0.0, 30.0]]] * 2)
-    trace = em(Mixture(Gaussian()), load("faithful").matrix(), MixtureParams([0.5, 0.5], start))
-    assert met("-1130.264", MCLUST, [trace.log_likelihood])
-
-
-def test_deaths_crawl_to_the_printed_digits():
-    # The error shrinks by .9957 a step: five thousand steps are a factor of 4e-10.
-    data = load("deaths").repeated("deaths", "days")
-    steps = em_steps(Mixture(Poisson()), data, MixtureParams([0.3, 0.7], Poissons([1.0, 2.5])))
-    last = next(islice(steps, 5000, None))
-    assert met(".3598854 .6401146", HASSELBLAD, last.params.weights)
-    assert met("1.2560951 2.6634044", HASSELBLAD, last.params.components.rates)
-    assert met("-1989.94586", HASSELBLAD, [last.log_likelihood])
-
-
-def test_the_printed_deaths_are_where_the_score_is_zero():
-    # Newton's method in 30 digits, on the score: nothing of EM is in it.
-    table = load("deaths")
-    pairs = [(int(d), int(n)) for d, n in zip(table["deaths"], table["days"], strict=True)]
-
-    def score(weight, first, second):
-        derivatives = [mpmath.mpf(0)] * 3
-        for deaths, days in pairs:
-            one, two = (mpmath.exp(-rate) * rate**deaths for rate in (first, second))
-            share = days / (weight * one + (1 - weight) * two)
-            derivatives[0] += share * (one - two)
-            derivatives[1] += share * weight * one * (deaths / first - 1)
-            derivatives[2] += share * (1 - weight) * two * (deaths / second - 1)
-        return derivatives
-
-    with mpmath.workdps(30):
-        root = mpmath.findroot(score, (mpmath.mpf("0.36"), mpmath.mpf("1.25"), mpmath.mpf("2.66")))
-    assert met(".3598854 1.2560951 2.6634044", HASSELBLAD, list(root))
-
-
-def test_a_small_gain_is_not_a_small_distance():
-    data = load("deaths").repeated("deaths", "days")
-    start = MixtureParams([0.3, 0.7], Poissons([1.0, 2.5]))
-    trace = em(Mixture(Poisson()), data, start)
-    assert trace.stopped is Stopped.TOLERANCE
-    assert abs(trace.log_likelihood - -1989.94586) < 1e-4
-    assert abs(trace.params.weights[0] - 0.3598854) > 1e-4
+def test_a_row_without_a_number_or_with_a_needless_reason_is_refused(refuses):
+    with pytest.raises(ValueError, match="zip"):
+        TABLE.compare_each("weight {}", ".36 .64", [0.3612])
+    with pytest.raises(ValueError, match="zip"):
+        TABLE.compare_each("weight {}", ".36 .64", [0.3612, 0.6388], names="A")
+    with refuses(ArithmeticError, "all numbers agree", "a misprint"):
+        TABLE.compare_each("weight {}", ".36 .64", [0.3612, 0.6388], "a misprint")
+    with refuses(ArithmeticError, "weight 2", "prints .65"):
+        TABLE.compare_each("weight {}", ".36 .65", [0.3612, 0.6388])

@@ -43,6 +43,8 @@ class BlockVisitor(InlineVisitor):
         return ".".join(map(str, number)) if number else None
 
     def visit_paragraph(self, node: nodes.Element) -> str:
+        if {"ledger-mark", "equation-source"} & set(node["classes"]):
+            return call("ground", content(self.inline(node)))
         return self.mark(node) + self.inline(node)
 
     def visit_compound(self, node: nodes.Element) -> str:

@@ -135,6 +135,8 @@ class BoxVisitor(BlockVisitor):
             return self._component(node, component)
         if "derivation" in node["classes"]:
             return call("derivation", self.label(node), content(self.blocks(node)))
+        if "ledger-entry" in node["classes"]:
+            return call("ledger-entry", self.label(node), content(self.blocks(node)))
         if node.get("nb_element") == "cell_code":
             body = self._cell_body(node)
             return call("cell", content(body)) if body.strip() else ""

@@ -1,0 +1,301 @@
+"""The ledger of what was checked: the chapter that the build writes, the marks that lead to it, `ledger.json`.
+
+`python -m emlib.ledger` proves every claim and computes every number. A page may hold the two comments
+`% ledger-claims` and `% ledger-numbers`, and `{{ ledger-counts }}`: they are replaced by what was found.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from execution import GENERATIONS_KEPT, digest
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+PAGE = "ledger"
+CALL = re.compile(r"\b(\w+)\.(\w+)\(\)")
+EQUATION = re.compile(r"\{eq\}`([^`]+)`")
+CHECKED, CLOSE = "\N{CHECK MARK}", "\N{ALMOST EQUAL TO}"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What `emlib.ledger` wrote, and in which documents its derivations stand."""
+
+    entries: list[dict[str, Any]]
+    numbers: list[dict[str, Any]]
+
+    @cached_property
+    def position(self) -> Mapping[str, int]:
+        """The number of an entry, by the label of its equation."""
+        return {entry["label"]: n for n, entry in enumerate(self.entries, start=1)}
+
+    @cached_property
+    def by_formula(self) -> Mapping[str, dict[str, Any]]:
+        """The entries by what a page displays of them."""
+        return {entry["tex"]: entry for entry in self.entries}
+
+    def places(self, env: BuildEnvironment) -> dict[str, str]:
+        """The document that shows a derivation, by its label: the page whose code calls its function."""
+        functions = {(entry["module"], entry["function"]): entry["label"] for entry in self.entries}
+        return {
+            functions[call]: docname
+            for docname in sorted(env.found_docs - {PAGE})
+            for call in CALL.findall(Path(env.doc2path(docname)).read_text(encoding="utf-8"))
+            if call in functions
+        }
+
+
+def of(env: BuildEnvironment) -> Ledger:
+    """The ledger of the emlib that stands beside the book; proved first where it has changed.
+
+    A claim that fails stops the build with what `emlib.ledger` says of it.
+    """
+    root = Path(env.srcdir).parent
+    folder = root / "_build" / ".ledger"
+    file = folder / digest([root / "emlib", root / "requirements.txt"]) / "ledger.json"
+    if not file.exists():
+        command = [
+            sys.executable,
+            "-m",
+            "emlib.ledger",
+            str(file),
+            "--cache",
+            str(folder / "parts"),
+        ]
+        proof = subprocess.run(command, cwd=root, capture_output=True, text=True)
+        if proof.returncode:
+            sys.exit("\nThe ledger cannot be closed.\n\n" + (proof.stderr or proof.stdout).strip())
+        kept = sorted(folder.glob("*/ledger.json"), key=lambda path: path.stat().st_mtime)
+        for old in kept[:-GENERATIONS_KEPT]:
+            shutil.rmtree(old.parent)
+    return Ledger(**json.loads(file.read_text(encoding="utf-8")))
+
+
+def prove(_app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Close the ledger before anything is read; have its page read again when a derivation has moved."""
+    if not docnames:
+        return
+    env.book_ledger = of(env)  # type: ignore[attr-defined]
+    places = env.book_ledger.places(env)  # type: ignore[attr-defined]
+    if PAGE in env.found_docs and places != getattr(env, "book_places", None):
+        docnames.extend({PAGE} - set(docnames))
+    env.book_places = places  # type: ignore[attr-defined]
+
+
+# ---- The page ----------------------------------------------------------------------------------
+
+
+def write_page(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Fill in the page, as MyST."""
+    if docname != PAGE:
+        return
+    ledger, places = app.env.book_ledger, app.env.book_places  # type: ignore[attr-defined]
+    source[0] = (
+        source[0]
+        .replace("{{ ledger-counts }}", counts_in_words(ledger))
+        .replace("% ledger-claims", "\n\n".join(claims_page(ledger, places)))
+        .replace("% ledger-numbers", "\n\n".join(numbers_page(ledger)))
+    )
+
+
+def counts(ledger: Ledger) -> dict[str, int]:
+    """How many of each kind."""
+    kinds = Counter(line["kind"] for entry in ledger.entries for line in entry["lines"])
+    agreeing = sum(number["agrees"] for number in ledger.numbers)
+    return {
+        "derivations": len(ledger.entries),
+        "claims": kinds.total(),
+        "proved": kinds["proved"],
+        "by lemma": kinds["by lemma"],
+        "numerical": kinds["numerical"],
+        "published numbers": len(ledger.numbers),
+        "agreeing": agreeing,
+        "explained": len(ledger.numbers) - agreeing,
+    }
+
+
+def counts_in_words(ledger: Ledger) -> str:
+    """The counts as a table."""
+    rows = [
+        ("Derivations", "derivations"),
+        ("Claims in them, one a line", "claims"),
+        ("... equations that SymPy proved", "proved"),
+        ("... inequalities that follow from a proved lemma", "by lemma"),
+        ("... equations compared at random points, to 50 digits", "numerical"),
+        ("Published numbers that were computed again", "published numbers"),
+        ("... that agree to the last printed digit", "agreeing"),
+        ("... that do not, and why", "explained"),
+    ]
+    found = counts(ledger)
+    lines = [f"| {text} | {found[key]} |" for text, key in rows]
+    return "\n".join(["| What | How many |", "|:--|--:|", *lines])
+
+
+def claims_page(ledger: Ledger, places: Mapping[str, str]) -> Iterator[str]:
+    """A section for each chapter, and an entry for each of its derivations."""
+    chapter = None
+    for entry in ledger.entries:
+        if entry["chapter"] != chapter:
+            chapter = entry["chapter"]
+            yield f"### {chapter}"
+        yield claim_entry(entry, ledger, places)
+
+
+def claim_entry(entry: Mapping[str, Any], ledger: Ledger, places: Mapping[str, str]) -> str:
+    """Number, statement, where it stands; the lines with how each was checked and how long that took.
+
+    Reasons are given here only as long as no chapter gives them.
+    """
+    label = entry["label"]
+    told = label in places
+    stands = f" Stands as {{eq}}`{label}` in {{doc}}`{places[label]}`." if told else ""
+
+    def checked(line: Mapping[str, Any]) -> str:
+        name = f"({line['letter']}) " if line["letter"] else ""
+        reason = "" if told else _linked(line["because"], ledger, places) + "\N{NO-BREAK SPACE}— "
+        how = _linked(line["method"], ledger, places)
+        return f"{name}{reason}*{how}*, {line['seconds']:.2f} s"
+
+    lines = [checked(line) for line in entry["lines"]]
+    return "\n".join(
+        [
+            f"(ledger-{label})=",
+            "::::{container} ledger-entry",
+            f"**{ledger.position[label]}** {entry['title']}{stands}",
+            "",
+            ":::{math}",
+            entry["tex"],
+            ":::",
+            *(f"- {item}" for item in (["; ".join(lines)] if told else lines)),
+            *entry["assumptions"],
+            "::::",
+        ]
+    )
+
+
+def _linked(text: str, ledger: Ledger, places: Mapping[str, str]) -> str:
+    """References to equations that no chapter shows yet lead to their entries instead."""
+
+    def link(match: re.Match[str]) -> str:
+        label = match[1]
+        if label in places or label not in ledger.position:
+            return match[0]
+        return f"[entry {ledger.position[label]}](#ledger-{label})"
+
+    return EQUATION.sub(link, text)
+
+
+def numbers_page(ledger: Ledger) -> Iterator[str]:
+    """A table for each chapter: what, source, printed, ours, difference, verdict."""
+    chapters: dict[str, list[dict[str, Any]]] = {}
+    for number in ledger.numbers:
+        chapters.setdefault(number["chapter"], []).append(number)
+    for chapter, found in chapters.items():
+        rows = [number_row(number) for number in found]
+        head = [
+            "| What | Source | Printed | Ours | Difference | Agrees |",
+            "|:--|:--|--:|--:|--:|:--|",
+        ]
+        yield f"### {chapter}\n\n" + "\n".join([*head, *rows])
+
+
+def number_row(number: Mapping[str, Any]) -> str:
+    """One published number; ours with two digits more than were printed."""
+    decimals = len(number["printed"].partition(".")[2])
+    source = number["source"] if number["cite"] is None else _cited(number)
+    verdict = "yes" if number["agrees"] else f"no: {number['because']}"
+    cells = [
+        number["what"],
+        source,
+        number["printed"],
+        f"{number['ours']:.{decimals + 2}f}",
+        f"{number['difference']:.0e}",
+        verdict,
+    ]
+    return "| " + " | ".join(_minus(cell) for cell in cells) + " |"
+
+
+def _cited(number: Mapping[str, Any]) -> str:
+    """The citation, and the place in it."""
+    place = number["source"].partition(",")[2].strip()
+    return f"{{cite:t}}`{number['cite']}`" + (f", {place}" if place else "")
+
+
+def _minus(cell: str) -> str:
+    return re.sub(r"(?<![\w`-])-(?=\d)", "\N{MINUS SIGN}", cell)
+
+
+# ---- The marks ---------------------------------------------------------------------------------
+
+
+def mark(formula: nodes.math_block, env: BuildEnvironment) -> bool:
+    """Put a link to the ledger beside a formula that was proved; say whether it was."""
+    ledger: Ledger = env.book_ledger  # type: ignore[attr-defined]
+    entry = ledger.by_formula.get(formula.astext().strip())
+    if entry is None:
+        return False
+    if env.docname != PAGE:
+        numerical = any(line["kind"] == "numerical" for line in entry["lines"])
+        text = f"{CLOSE if numerical else CHECKED} Ledger {ledger.position[entry['label']]}"
+        link = pending_xref(
+            "",
+            nodes.inline("", text),
+            refdomain="std",
+            reftype="ref",
+            refexplicit=True,
+            reftarget=f"ledger-{entry['label']}",
+            refdoc=env.docname,
+            refwarn=True,
+        )
+        paragraph = nodes.paragraph("", "", link, classes=["ledger-mark"])
+        formula.parent.insert(formula.parent.index(formula) + 1, paragraph)
+    return True
+
+
+# ---- The file ----------------------------------------------------------------------------------
+
+
+def write_json(app: Sphinx, exception: Exception | None) -> None:
+    """Write `ledger.json` beside the pages, with the address of each claim."""
+    if exception is not None or app.builder.format != "html" or PAGE not in app.env.found_docs:
+        return
+    ledger = of(app.env)
+    places = ledger.places(app.env)
+
+    def address(label: str) -> str | None:
+        page = places.get(label)
+        return None if page is None else f"{app.builder.get_target_uri(page)}#equation-{label}"
+
+    claims = [
+        {
+            "number": ledger.position[entry["label"]],
+            **entry,
+            "stands": address(entry["label"]),
+            "entry": f"{app.builder.get_target_uri(PAGE)}#ledger-{entry['label']}",
+        }
+        for entry in ledger.entries
+    ]
+    found = {"counts": counts(ledger), "claims": claims, "numbers": ledger.numbers}
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    (Path(app.outdir) / "ledger.json").write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Hang each step on its event of the build."""
+    app.connect("env-before-read-docs", prove, priority=400)  # before chapters are executed
+    app.connect("source-read", write_page)
+    app.connect("build-finished", write_json)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -1,0 +1,225 @@
+"""A page may display what was proved, what is a definition and what is cited; nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from minibook import CELL, HEADER, build, page, write_book
+
+PROVED = r"\begin{aligned}" + "\n" + r"\log(ab) & = \log a + \log b" + "\n" + r"\end{aligned}"
+CLOSE = r"\begin{aligned}" + "\n" + r"\Gamma(x+1) & = x\Gamma(x)" + "\n" + r"\end{aligned}"
+
+
+def entry(label: str, function: str, tex: str, **line: str) -> dict[str, Any]:
+    shown = {"letter": "", "because": "it is so", "kind": "proved", "method": "proved"} | line
+    return {
+        "chapter": "Logarithms",
+        "module": "logs",
+        "function": function,
+        "label": label,
+        "title": f"What {function} proves.",
+        "tex": tex,
+        "assumptions": ["- given $a, b > 0$"],
+        "lines": [shown | {"seconds": 0.25}],
+    }
+
+
+NUMBERS = [
+    {"what": "the rate", "printed": "0.13", "ours": 0.1328, "difference": 0.0028, "agrees": True},
+    {"what": "the limit", "printed": "0.80", "ours": 0.797, "difference": -0.003, "agrees": False},
+]
+PLACES = [
+    {"source": "Louis (1982), section 5", "cite": "louis1982", "because": ""},
+    {"source": "A. Nonymous (1900), page 3", "cite": None, "because": "it is the tenth step"},
+]
+LEDGER = {
+    "entries": [
+        entry("eq-split", "split", PROVED),
+        entry(
+            "eq-gamma",
+            "gamma",
+            CLOSE,
+            kind="numerical",
+            method="checked numerically at 20 random points to 50 digits",
+            because="as {eq}`eq-split`, and {eq}`eq-later`",
+        ),
+        entry("eq-later", "later", "0 & = 0", kind="by lemma", method="proved with {eq}`eq-split`"),
+    ],
+    "numbers": [
+        number | {"chapter": "Logarithms"} | place
+        for number, place in zip(NUMBERS, PLACES, strict=True)
+    ],
+}
+LOGS = f"""
+class Shown:
+    def __init__(self, label, tex):
+        formula = ":::{{math}}\\n:label: " + label + "\\n" + tex + "\\n:::"
+        self.text = "::::{{container}} derivation\\n" + formula + "\\n- so\\n::::"
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {{"text/markdown": self.text, "text/plain": "shown"}}
+
+def split():
+    return Shown("eq-split", {PROVED!r})
+
+def gamma():
+    return Shown("eq-gamma", {CLOSE!r})
+"""
+SHOWING = "from emlib import logs\n"
+SOUND = (
+    HEADER
+    + "# First\n\n"
+    + CELL.format(SHOWING + "logs.split()")
+    + CELL.format("logs.gamma()")
+    + """
+```{math}
+:label: eq-density
+:definition:
+f(x) = e^{-x}
+```
+
+```{math}
+:source: {cite:t}`louis1982`, section 3
+I = J - V
+```
+
+:::{prf:definition} A name
+$$ g = 2f $$
+:::
+
+It is never negative, by {eq}`eq-split`.
+"""
+)
+PAGE = "# The ledger\n\n{{ ledger-counts }}\n\n## Claims\n\n% ledger-claims\n\n## Numbers\n\n% ledger-numbers\n"
+REFERENCES = "# References\n\n```{bibliography}\n```\n"
+LIBRARY = {"__init__.py": "", "logs.py": LOGS}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("audited")
+    pages = {"index.md": "# Preface\n", "first.md": SOUND, "ledger.md": PAGE}
+    write_book(root, pages | {"references.md": REFERENCES}, LIBRARY, LEDGER)
+    result = build(root)
+    assert result.returncode == 0, result.stdout
+    return root
+
+
+def test_what_was_proved_is_marked_and_linked_there_and_back(built: Path) -> None:
+    marks = re.findall(
+        r'href="(ledger\.html#[^"]+)"[^>]*>\s*<span[^>]*>([^<]+)<', page(built, "first")
+    )
+    assert marks == [
+        ("ledger.html#ledger-eq-split", "\N{CHECK MARK} Ledger 1"),
+        ("ledger.html#ledger-eq-gamma", "\N{ALMOST EQUAL TO} Ledger 2"),
+    ]
+    ledger = page(built, "ledger")
+    for label in ("eq-split", "eq-gamma"):
+        assert f'id="ledger-{label}"' in ledger
+        assert f'href="first.html#equation-{label}"' in ledger
+        assert f'id="equation-{label}"' in page(built, "first")
+
+
+def test_reasons_stand_where_they_are_needed_and_lead_somewhere(built: Path) -> None:
+    first, second, third = page(built, "ledger").split("What ")[-3:]
+    assert "it is so" not in first  # the chapter gives the reason of what it shows
+    assert "0.25 s" in first
+    assert "20 random points" in second
+    assert "it is so" in third  # no chapter shows this one
+    assert 'href="first.html#equation-eq-split"' in third
+
+
+def test_the_page_counts_and_compares(built: Path) -> None:
+    text = re.sub(r"<[^>]+>", " ", page(built, "ledger"))
+    rows = dict(re.findall(r"([A-Za-z,. 0-9]+?)\s*\n\s*(\d+)\s*\n", text))
+    counts = {name.strip(" .…"): int(count) for name, count in rows.items()}
+    assert counts["Derivations"] == 3
+    assert counts["equations that SymPy proved"] == 1
+    assert counts["that agree to the last printed digit"] == 1
+    assert "no: it is the tenth step" in text
+    assert re.search(r"Louis\s+\(\s*1982\s*\)\s*, section 5", text)
+
+
+def test_the_file_tells_the_same(built: Path) -> None:
+    found = json.loads((built / "_build" / "html" / "ledger.json").read_text())
+    assert found["counts"]["claims"] == 3
+    assert found["counts"]["numerical"] == 1
+    assert [claim["stands"] for claim in found["claims"]] == [
+        "first.html#equation-eq-split",
+        "first.html#equation-eq-gamma",
+        None,
+    ]
+    assert found["numbers"] == LEDGER["numbers"]
+
+
+def test_sources_and_definitions_are_marked(built: Path) -> None:
+    marks = re.findall(r'<p class="equation-source">(.*?)</p>', page(built, "first"), re.S)
+    assert marks[0] == "definition"
+    assert "Louis" in marks[1]
+
+
+UNSOUND = {
+    "a hand-written equation": ("$$ 1 + 1 = 2 $$\n", 3, "an equation without ground: 1 + 1 = 2"),
+    "an align": (
+        "\\begin{align}\na &= b\n\\end{align}\n",
+        3,
+        "an equation without ground",
+    ),
+    "an equation of a cell": (
+        CELL.format("from IPython.display import Math\nMath('1 + 1 = 2')"),
+        3,
+        "an equation without ground",
+    ),
+    "a proved label over another formula": (
+        "$$ \\log(ab) = \\log a - \\log b $$ (eq-split)\n",
+        3,
+        "the equation eq-split is not what was proved",
+    ),
+    "a slip in what the library shows": (
+        CELL.format(
+            "from emlib import logs\nshown = logs.split()\n"
+            "shown.text = shown.text.replace('+', '-')\nshown"
+        ),
+        3,
+        r"\log a - \log b",
+    ),
+    "a sentence that leans on nothing": (
+        "The sum is\nnever negative.\n",
+        3,
+        "'never negative' is a result",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", UNSOUND)
+def test_what_has_no_ground_stops_the_build(tmp_path: Path, fault: str) -> None:
+    text, line, message = UNSOUND[fault]
+    pages = {"index.md": "# Preface\n", "first.md": HEADER + "# First\n\n" + text}
+    write_book(tmp_path, pages, LIBRARY, LEDGER)
+    result = build(tmp_path)
+    assert result.returncode != 0
+    at = line + HEADER.count("\n")
+    assert re.search(rf"first\.md:{at}: WARNING: ", result.stdout), result.stdout
+    assert message in result.stdout
+
+
+def test_a_definition_is_nobody_elses(tmp_path: Path) -> None:
+    both = "```{math}\n:definition:\n:source: Louis\na = b\n```\n"
+    pages = {"index.md": "# Preface\n", "first.md": "# First\n\n" + both}
+    write_book(tmp_path, pages, LIBRARY, LEDGER)
+    result = build(tmp_path)
+    assert result.returncode != 0
+    assert "a definition is nobody else's" in result.stdout
+
+
+def test_a_ledger_that_cannot_be_closed_stops_the_build(tmp_path: Path) -> None:
+    refusing = "import sys\nsys.exit('eq-split: the two sides differ by log(b)')\n"
+    pages = {"index.md": "# Preface\n", "first.md": SOUND}
+    write_book(tmp_path, pages, LIBRARY | {"ledger.py": refusing}, LEDGER)
+    result = build(tmp_path)
+    assert result.returncode != 0
+    assert "eq-split: the two sides differ by log(b)" in result.stdout
+    assert "Traceback" not in result.stdout
