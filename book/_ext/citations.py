@@ -8,7 +8,7 @@ from unicodedata import combining, normalize
 
 import pybtex.plugin as formatting
 import sphinxcontrib.bibtex.plugin as referencing
-from pybtex.database import Entry
+from pybtex.database import Entry, Person
 from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
 from pybtex.style.sorting.author_year_title import SortingStyle
@@ -39,18 +39,23 @@ class AuthorYearLabels(BaseLabelStyle):  # type: ignore[misc]  # pybtex has no t
             people = entry.persons.get("author") or entry.persons.get("editor")
             if not people or "year" not in entry.fields:
                 raise ValueError(f"{entry.key}: an entry needs an author or editor, and a year")
-            names = [" ".join(person.prelast_names + person.last_names) for person in people]
+            names = [_last_name(person) for person in people]
             who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
             yield f"{who}, {entry.fields['year']}"
 
 
+def _last_name(person: Person) -> str:
+    """As it is read: braces in a bibliography keep the name of a group whole."""
+    return " ".join(map(str, person.rich_prelast_names + person.rich_last_names))
+
+
 class WithoutAccents(SortingStyle):  # type: ignore[misc]
-    """Sort by author, year and title, as if no letter had an accent: Härdle before Hasselblad."""
+    """Sort by author, year and title, without accents and braces: Härdle before Hasselblad."""
 
     def sorting_key(self, entry: Entry) -> tuple[str, ...]:
         """The usual key, its letters reduced to their base."""
         return tuple(
-            "".join(c for c in normalize("NFD", str(part)) if not combining(c))
+            "".join(c for c in normalize("NFD", str(part)) if not combining(c) and c not in "{}")
             for part in super().sorting_key(entry)
         )
 

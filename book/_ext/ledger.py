@@ -213,24 +213,26 @@ def numbers_page(ledger: Ledger) -> Iterator[str]:
 
 
 def number_row(number: Mapping[str, Any]) -> str:
-    """One published number; ours with two digits more than were printed."""
-    decimals = len(number["printed"].partition(".")[2])
+    """One published number; ours with two digits more than were printed, of a fraction with nine."""
+    printed = number["printed"]
+    decimals = 7 if "/" in printed else len(printed.partition(".")[2])
     source = number["source"] if number["cite"] is None else _cited(number)
-    verdict = "yes" if number["agrees"] else f"no: {number['because']}"
+    verdict = "yes" if number["agrees"] else "no"
+    remark = f": {number['because']}" if number["because"] else ""
     cells = [
         number["what"],
         source,
-        number["printed"],
+        printed,
         f"{number['ours']:.{decimals + 2}f}",
         f"{number['difference']:.0e}",
-        verdict,
+        verdict + remark,
     ]
     return "| " + " | ".join(_minus(cell) for cell in cells) + " |"
 
 
 def _cited(number: Mapping[str, Any]) -> str:
-    """The citation, and the place in it."""
-    place = number["source"].partition(",")[2].strip()
+    """The citation, and the place in it: what follows the year."""
+    place = number["source"].partition("), ")[2]
     return f"{{cite:t}}`{number['cite']}`" + (f", {place}" if place else "")
 
 
@@ -258,7 +260,7 @@ def mark(formula: nodes.math_block, env: BuildEnvironment) -> bool:
             refexplicit=True,
             reftarget=f"ledger-{entry['label']}",
             refdoc=env.docname,
-            refwarn=True,
+            refwarn=PAGE in env.found_docs,  # not for a chapter built alone
         )
         paragraph = nodes.paragraph("", "", link, classes=["ledger-mark"])
         formula.parent.insert(formula.parent.index(formula) + 1, paragraph)

@@ -75,6 +75,20 @@ def bound_by_q(
     return ax
 
 
+def bound_and_gap(
+    ax: Axes, values: Float[Array, " m"], splits: Sequence[FreeEnergy], here: int, title: str
+) -> Axes:
+    """A frame of a climb: evidence and bound over one parameter, and the gap at the value where one stands."""
+    evidence = np.array([split.log_likelihood for split in splits])
+    bounds = np.array([split.free_energy for split in splits])
+    ax.plot(values, evidence, color=COLOURS["ink"], linestyle="--", linewidth=1)
+    ax.plot(values, bounds, color=COLOURS["bound"])
+    ax.plot([values[here]] * 2, [bounds[here], evidence[here]], color=COLOURS["gap"], linewidth=3)
+    ax.plot(values[here], bounds[here], "o", color=COLOURS["ink"])
+    ax.set_title(title)
+    return ax
+
+
 def trace_of_bound(ax: Axes, trace: Trace[Any, Any], last: int) -> Axes:
     """How far each step still was from the end, on a logarithmic axis, up to step `last`.
 

@@ -1,0 +1,62 @@
+"""A figure that a reader can move: an ES module on the site, a designed picture in print, from the same data."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Explorable:
+    """Data for a module of the site, and the static twin that stands for it in print and without JavaScript.
+
+    The site finds the module under `explorables/NAME.mjs`; the page carries the data with it, so that no server is
+    needed.
+    """
+
+    name: str
+    """The module's name."""
+    data: Mapping[str, Any]
+    """What the module reads: whatever `json` writes. Round first what was rounded for the reader."""
+    twin: Figure
+    alt: str
+    """The twin in words."""
+    id: str | None = None
+    """Tells two of one name on a page apart, and stands in addresses; the name unless given."""
+
+    def html(self) -> str:
+        """The twin, the data, and the module that replaces the one by the other."""
+        picture = base64.b64encode(self._svg(fonttype="none")).decode()
+        # In a script element only "<" could end the data early.
+        data = json.dumps(self.data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+        name, alt = html.escape(self.name), html.escape(self.alt)
+        return "\n".join(
+            [
+                f'<div class="explorable" data-explorable="{name}" data-id="{html.escape(self.id or self.name)}">',
+                f'<img class="explorable-twin" alt="{alt}" src="data:image/svg+xml;base64,{picture}">',
+                f'<script type="application/json">{data}</script>',
+                f'<script type="module" src="explorables/{name}.mjs"></script>',
+                "</div>",
+            ]
+        )
+
+    def _svg(self, fonttype: str) -> bytes:
+        """The twin, its letters as text (small) or as paths (the same wherever it is shown)."""
+        file = io.BytesIO()
+        with mpl.rc_context({"svg.fonttype": fonttype}):
+            self.twin.savefig(file, format="svg", metadata={"Date": None})
+        plt.close(self.twin)
+        return file.getvalue()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        picture = self._svg(fonttype="path").decode()
+        return {"text/html": self.html(), "image/svg+xml": picture, "text/plain": self.alt}
