@@ -1,12 +1,14 @@
 """`python -m emlib`: fit a mixture to the columns of a file, or choose one.
 
-Exit status: 0 if there is a fit, 1 if there is none, 2 if the arguments or the file are wrong.
+Exit status: 0 if there is a fit, 1 if there is none, 2 if the arguments or the file are wrong, 3 if the report could
+not be written.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +27,8 @@ EXAMPLES = """examples:
   python -m emlib fit faithful.csv --columns waiting --components 2 --json --plot waiting.svg
   python -m emlib select faithful.csv --components 1-6 --models EEE,VVV
 
-exit status: 0 if there is a fit, 1 if there is none, 2 if the arguments or the file are wrong"""
+exit status: 0 if there is a fit, 1 if there is none, 2 if the arguments or the file are wrong,
+3 if the report could not be written"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,13 +36,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         table = read_table(options.file, options.columns, options.weights, missing=options.missing)
-        print(options.run(options, table))
+        report = options.run(options, table)
     except ValueError as error:
         print(f"emlib: {options.file}: {error}", file=sys.stderr)
         return 2
     except ArithmeticError as error:
         print(f"emlib: {options.file}: {error}", file=sys.stderr)
         return 1
+    return _written(report)
+
+
+def _written(report: str) -> int:
+    """Print the report, and return the exit status."""
+    try:
+        print(report, flush=True)
+    except OSError as error:
+        # What is left in the buffer would be tried again at the end of the program.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever closed the pipe, such as head, has read enough.
+        if not isinstance(error, BrokenPipeError):
+            print(f"emlib: standard output: {error.strerror or error}", file=sys.stderr)
+        return 3
     return 0
 
 

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = NDArray[np.float64]
 Labels: TypeAlias = NDArray[np.intp]
+Flags: TypeAlias = NDArray[np.bool_]
 
 SMALLEST_LOG = float(np.log(np.finfo(float).tiny))
 """The logarithm of the smallest normal number, about -708."""
+UNDERFLOW = 1e-200
+"""The share of all counts that underflow may leave of nothing."""
 
 
 def real(values: ArrayLike, name: str, *, copy: bool = True) -> Array:
@@ -79,13 +82,35 @@ def softmax(values: Float[Array, "n k"]) -> Float[Array, "n k"]:
     return np.where(total > 0, powers / np.where(total > 0, total, 1.0), 1 / values.shape[1])
 
 
-def log_floored(values: Array) -> Array:
-    """log(values), with log 0 written as the logarithm of the smallest normal number.
+def log_probabilities(values: Array) -> Array:
+    """log(values), with -inf for log 0, and no warning of it."""
+    # A context for warnings costs more than the logarithms of a few numbers.
+    if values.all():
+        return np.log(values)
+    with np.errstate(divide="ignore"):
+        return np.log(values)
 
-    Then 0 * log 0 is 0, as it must be in an expectation, and a single impossible event costs a factor of 1e-308.
-    """
+
+def log_or_zero(values: Array) -> Array:
+    """log(values), with 0 for log 0: a factor of counts that are 0 there, or the whole is impossible anyway."""
+    result: Array = np.log(np.where(values > 0, values, 1.0))
+    return result
+
+
+def log_floored(values: Array) -> Array:
+    """log(values), with log 0 written as the logarithm of the smallest normal number, where a number must be."""
     result: Array = np.log(np.maximum(values, np.finfo(float).tiny))
     return result
+
+
+def expectation(counts: Array, logs: Array) -> float:
+    """Sum counts * logs: what is impossible costs nothing where it is not counted, and everything where it is."""
+    if logs.min() == -np.inf:
+        impossible = np.isneginf(logs)
+        if (counts[impossible] > UNDERFLOW * counts.sum()).any():
+            return -np.inf
+        logs = np.where(impossible, 0.0, logs)
+    return float(np.vdot(counts, logs))
 
 
 def distributions(values: ArrayLike, name: str) -> Float[Array, "n k"]:

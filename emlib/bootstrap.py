@@ -113,6 +113,7 @@ def bootstrap(
         raise ValueError(
             f"expected 2 replicates or more and 1 thread or more, got {replicates} and {threads}"
         )
+    refuse_no_generator(rng)
     rows = prepared(model, data)
     draw = _drawing(model, rows, params, kind)
     same_names = _naming(model, rows, params)
@@ -140,6 +141,14 @@ def bootstrap(
         failures=tuple(failures),
         unconverged=sum(not arrived for _, arrived in found),
     )
+
+
+def refuse_no_generator(rng: Any) -> None:
+    """Raise ValueError unless this is a random generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(
+            f"rng: expected a random generator, such as np.random.default_rng(0), got {rng!r}"
+        )
 
 
 def run(

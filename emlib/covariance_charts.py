@@ -9,39 +9,16 @@ Computations", section 5.1 (Cayley transform).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.arrays import Array, log_floored
+from emlib.arrays import Array
 from emlib.charts import Chart, chart
-from emlib.families.gaussian import SYNONYMS, Gaussian, Gaussians
-from emlib.mixture import Mixture, MixtureParams
+from emlib.families.gaussian import SYNONYMS, Gaussians
 
 if TYPE_CHECKING:
     from jaxtyping import Float
-
-
-def chart_of(model: Any, params: Any) -> Chart[Any]:
-    """The chart of params under a model: that of `emlib.charts`, unless Gaussians share something.
-
-    Raises:
-        ValueError: there is none for the kind of params.
-    """
-    if not isinstance(model, Mixture) or not isinstance(model.family, Gaussian):
-        return chart(params)
-    inner, free = covariance_chart(model.family.model, params.components), len(params.weights) - 1
-
-    def to_vector(params: MixtureParams[Gaussians]) -> Float[Array, " p"]:
-        logs = log_floored(params.weights)
-        return np.concatenate([logs[:-1] - logs[-1], inner.to_vector(params.components)])
-
-    def from_vector(vector: Float[Array, " p"]) -> MixtureParams[Gaussians]:
-        ratios = np.append(vector[:free], 0.0)
-        weights = np.exp(ratios - ratios.max())
-        return MixtureParams(weights / weights.sum(), inner.from_vector(vector[free:]))
-
-    return Chart(to_vector, from_vector)
 
 
 def covariance_chart(model: str, params: Gaussians) -> Chart[Gaussians]:

@@ -253,6 +253,19 @@ class Distributed(Prepared):
         return total
 
 
+def impossible_row(data: Prepared, log_density: Callable[[Array], Float[Array, " n"]]) -> str:
+    """The first row of density 0, in words; "" if there is none."""
+    before, counted = 0, ""
+    for block in data:
+        if block.weights is not None:
+            counted = ", those of weight 0 not counted"
+        rows = np.flatnonzero(np.isneginf(log_density(block.x)))
+        if rows.size:
+            return f"Row {before + rows[0]}{counted}, {block.x[rows[0]]}, is impossible"
+        before += len(block.x)
+    return ""
+
+
 def _piece(name: str, piece: Any, check: Check) -> Iterable[Block]:
     """The blocks of one piece of several: none where a filter, or weights of 0, have left nothing."""
     try:

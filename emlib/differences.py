@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_check
 import numpy as np
 
 from emlib.arrays import Array
-from emlib.charts import Chart
-from emlib.covariance_charts import chart_of
+from emlib.charts import Chart, chart_of
 from emlib.em import Model, prepared
 from emlib.parameters import label, largest, parameters
 

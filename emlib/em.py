@@ -66,6 +66,14 @@ class Prepares(Protocol):
         """The data, checked."""
 
 
+@runtime_checkable
+class Explains(Protocol):
+    """A model that can say why a log-likelihood is -inf."""
+
+    def why_impossible(self, data: Any, params: Any) -> str:
+        """An observation that has density 0 under the params, in words; empty if there is none."""
+
+
 class AscentError(ArithmeticError):
     """A step lost log-likelihood, or its M-step lowered the bound: the code of a model contradicts its mathematics."""
 
@@ -226,7 +234,7 @@ def first_step(
     stats = model.e_step(data, params)
     surrogate = model.expected_log_joint(stats, params)
     step = Step(params, stats, FreeEnergy(surrogate, stats.log_likelihood - surrogate, gap=0.0))
-    _check_finite(step, 0)
+    _check_finite(model, data, step, 0)
     return step
 
 
@@ -235,7 +243,7 @@ def next_step(
 ) -> Step[Params, Stats]:
     """An M-step and an E-step, checked against the ascent theorem."""
     step = advance(model, data, previous)
-    _check_finite(step, number)
+    _check_finite(model, data, step, number)
     _check_ascent(previous, step, number)
     return step
 
@@ -269,12 +277,17 @@ def _noise(previous: Step[Any, Any], step: Step[Any, Any]) -> float:
     return rounding(previous.stats) + rounding(step.stats)
 
 
-def _check_finite(step: Step[Any, Any], number: int) -> None:
-    if not math.isfinite(step.log_likelihood):
-        raise ArithmeticError(
-            f"step {number}: the log-likelihood is {step.log_likelihood}; the params there are {step.params}. "
-            "Some observation is impossible, or a density unbounded, under them: start elsewhere"
-        )
+def _check_finite(
+    model: Model[Any, Any, Any], data: Any, step: Step[Any, Any], number: int
+) -> None:
+    if math.isfinite(step.log_likelihood):
+        return
+    impossible = model.why_impossible(data, step.params) if isinstance(model, Explains) else ""
+    raise ArithmeticError(
+        f"step {number}: the log-likelihood is {step.log_likelihood}; the params there are {step.params}. "
+        f"{impossible or 'Some observation is impossible, or a density unbounded,'} under them: "
+        "start elsewhere"
+    )
 
 
 def _check_ascent(previous: Step[Any, Any], step: Step[Any, Any], number: int) -> None:

@@ -25,8 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from emlib.arrays import Array, softmax
-from emlib.charts import Chart
-from emlib.covariance_charts import chart_of
+from emlib.charts import Chart, chart_of
 from emlib.differences import Place
 from emlib.em import Model
 from emlib.parameters import entries, largest, parameters
@@ -140,7 +139,7 @@ class Information:
             moves = {name: slope @ (vectors[:, 0] / units) for name, slope in self.slopes.items()}
             raise ArithmeticError(
                 f"the complete information is not positive definite along {largest(moves, self.estimates)}: "
-                "the params are no maximum, or the model has more parameters than even complete data determine"
+                "the params are no maximum or at the boundary of their range, or the model has more parameters than even complete data determine"
             )
         root = np.asarray(np.linalg.cholesky(self.complete), dtype=np.float64)
         return root, _solve(root, _solve(root, self.observed).T)
@@ -160,7 +159,7 @@ def information(
 ) -> Information:
     """Complete and observed information of data at params, by differentiation of the surrogate.
 
-    It takes four E-steps for each free parameter. The default chart is that of `emlib.covariance_charts.chart_of`.
+    It takes four E-steps for each free parameter. The default chart is that of `emlib.charts.chart_of`.
 
     Raises:
         ValueError: there is no chart for the model.

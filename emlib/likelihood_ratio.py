@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emlib.bootstrap import LEFT, attempts, run
+from emlib.bootstrap import LEFT, attempts, refuse_no_generator, run
 from emlib.em import Steps, Trace, em_steps
 from emlib.mixture import Mixture, MixtureParams
 from emlib.start import Method, start
@@ -81,6 +81,7 @@ def likelihood_ratio_test(
             f"got {k}, {replicates}, {starts} and {threads}"
         )
 
+    refuse_no_generator(rng)
     rows = model.prepare(data)
     n = round(sum(block.observations for block in rows))
 

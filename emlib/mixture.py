@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, distributions, log_floored, log_sum_exp, real, softmax
-from emlib.data import Block, Prepared, Weighted, prepare, row_weights
+from emlib.arrays import (
+    Array,
+    Labels,
+    distributions,
+    expectation,
+    log_probabilities,
+    log_sum_exp,
+    real,
+    softmax,
+)
+from emlib.data import Block, Prepared, Weighted, impossible_row, prepare, row_weights
 from emlib.families.family import Family, Params, Stats
 
 if TYPE_CHECKING:
@@ -37,6 +46,21 @@ class MixtureParams(Generic[Params]):
                 f"with sum {weights.sum():.10g}"
             )
         object.__setattr__(self, "weights", weights)
+
+    @classmethod
+    def of_counts(cls, counts: Float[Array, " k"], components: Params) -> MixtureParams[Params]:
+        """The weights as shares of counts, which prove themselves."""
+        weights = counts / counts.sum()
+        if not weights.min() >= 0:
+            return cls(weights, components)  # raises
+        params = object.__new__(cls)
+        params.__dict__.update(weights=weights, components=components)
+        return params
+
+    @cached_property
+    def log_weights(self) -> Float[Array, " k"]:
+        """-inf for a weight of 0."""
+        return log_probabilities(self.weights)
 
 
 @dataclass(frozen=True)
@@ -94,8 +118,8 @@ class Mixture(Generic[Params, Stats]):
             raise ValueError(
                 f"there are {len(params.weights)} weights for {density.shape[1]} components; give one each"
             )
-        with np.errstate(divide="ignore"):
-            return np.log(params.weights) + density
+        joint: Array = params.log_weights + density
+        return joint
 
     def responsibilities(
         self, data: ArrayLike, params: MixtureParams[Params]
@@ -107,18 +131,28 @@ class Mixture(Generic[Params, Stats]):
         """Log p(x_n | params)."""
         return log_sum_exp(self.log_joint(data, params))
 
+    def why_impossible(self, data: Any, params: MixtureParams[Params]) -> str:
+        """The first row that no component can emit, in words; "" if there is none."""
+        return impossible_row(self.prepare(data), lambda x: log_sum_exp(self._log_joint(x, params)))
+
     def e_step(self, data: Any, params: MixtureParams[Params]) -> MixtureStatistics[Stats]:
         """Responsibilities, and the sums of the data that they weight, block by block.
 
         A family may do it with a kernel of its own; what it computes is `block_step`, only faster.
         """
         # A kernel (see Fused) has no place for the logarithm of 0.
-        if hasattr(self.family, "kernel") and params.weights.all():
-            kernel = self.family.kernel(log_floored(params.weights), params.components)
-            return self.prepare(data).sum(lambda block: MixtureStatistics(*kernel(block)))
-        return self.prepare(data).sum(
-            lambda block: reduce(add, (self.block_step(part, params) for part in block.parts()))
-        )
+        if not hasattr(self.family, "kernel") or not params.weights.all():
+            return self.prepare(data).sum(lambda block: self._by_tables(block, params))
+        kernel = self.family.kernel(params.log_weights, params.components)
+
+        def step(block: Block) -> MixtureStatistics[Stats]:
+            found = kernel(block)
+            return MixtureStatistics(*found) if found else self._by_tables(block, params)
+
+        return self.prepare(data).sum(step)
+
+    def _by_tables(self, block: Block, params: MixtureParams[Params]) -> MixtureStatistics[Stats]:
+        return reduce(add, (self.block_step(part, params) for part in block.parts()))
 
     def block_step(self, block: Block, params: MixtureParams[Params]) -> MixtureStatistics[Stats]:
         """Responsibilities, and the sums of the data that they weight, for one block of rows."""
@@ -133,14 +167,14 @@ class Mixture(Generic[Params, Stats]):
 
     def m_step(self, stats: MixtureStatistics[Stats]) -> MixtureParams[Params]:
         """Weights are shares of the data; each component is fitted to its weighted share."""
-        counts = stats.components.counts
-        return MixtureParams(counts / stats.observations, self.family.from_mean(stats.components))
+        components = self.family.from_mean(stats.components)
+        return MixtureParams.of_counts(stats.components.counts, components)
 
     def expected_log_joint(
         self, stats: MixtureStatistics[Stats], params: MixtureParams[Params]
     ) -> float:
         """Q: sum_nk r_nk (log w_k + log p(x_n | theta_k)), from the sums alone."""
-        weights = float(stats.components.counts @ log_floored(params.weights))
+        weights = expectation(stats.components.counts, params.log_weights)
         return weights + self.family.expected_log_density(stats.components, params.components)
 
     def from_responsibilities(

@@ -19,7 +19,7 @@ class Published:
     printed: str
     """The digits, such as "-1034.002", or a fraction, such as "8/3"."""
     source: str
-    """Author, year and place."""
+    """Author, year and place, such as "Louis (1982), example 1"."""
     cite: str | None = None
     """The key of the source in the book's bibliography."""
 
@@ -95,7 +95,7 @@ class Source:
     """A place where several numbers are printed."""
 
     name: str
-    """Author, year and place."""
+    """Author, year and place, such as "Louis (1982), example 1"."""
     cite: str | None = None
     """The key of the source in the book's bibliography."""
 

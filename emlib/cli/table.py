@@ -58,6 +58,10 @@ def read_table(
             raise ValueError(
                 f"expected one column {name!r}, found {names.count(name)}; there are {', '.join(names)}"
             )
+    if weights in chosen:
+        raise ValueError(
+            f"column {weights!r} holds the weights, and cannot be data too; see --columns"
+        )
     if not chosen:
         raise ValueError("there are no columns beside that of the weights")
     values = [_column(rows, names, name, missing) for name in chosen]

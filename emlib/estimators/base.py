@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
@@ -19,6 +19,8 @@ from emlib.arrays import Array
 from emlib.em import AscentError, Model, Step, Stopped, Trace, em, em_steps
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from jaxtyping import Float
     from numpy.typing import ArrayLike
 
@@ -35,6 +37,8 @@ class EMEstimator(BaseEstimator):  # type: ignore[misc]
     n_iter_: int
     converged_: bool
     """Whether the last iteration gained something from 0 to `tol`; a loss is no convergence."""
+    _as_fitted: Self
+    """The estimator with the parameters that it had when it was fitted, whatever `set_params` said since."""
 
     def __init__(
         self,
@@ -140,6 +144,7 @@ class EMEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _publish(self, trace: Trace[Any, Any]) -> None:
         values = trace.log_likelihoods / trace.last.stats.observations
+        self._as_fitted = clone(self)
         self.params_ = trace.params
         self.lower_bound_ = float(values[-1])
         self.lower_bounds_ = values[1:].tolist()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_floored, real, rows
+from emlib.arrays import Array, Flags, Labels, log_floored, log_or_zero, real, rows
 from emlib.charts import Chart, chart
 from emlib.data import Block
 from emlib.estimators.base import check_number
@@ -18,7 +18,7 @@ from emlib.families.family import refuse_empty
 from emlib.mixture import Mixture
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
     from numpy.typing import ArrayLike
 
 
@@ -50,7 +50,12 @@ class PoissonColumns(ExponentialFamily[PoissonTable]):
 
     def natural(self, params: PoissonTable) -> Float[Array, "k d"]:
         """Eta = log(rate)."""
-        return log_floored(params.rates)
+        return log_or_zero(params.rates)
+
+    def never(self, params: PoissonTable) -> Bool[Flags, "k d"]:
+        """A count above 0 in a column, at rate 0."""
+        result: Flags = params.rates == 0
+        return result
 
     def log_partition(self, params: PoissonTable) -> Float[Array, " k"]:
         """A = rate, summed over columns."""

@@ -113,12 +113,12 @@ class FactorAnalysis(ClassNamePrefixFeaturesOutMixin, TransformerMixin, EMEstima
     def transform(self, X: Any) -> Float[Array, "n q"]:
         """The factors expected given each row."""
         check_is_fitted(self)
-        return self._model().transform(self._rows(X, reset=False), self.params_)
+        return self._as_fitted._model().transform(self._rows(X, reset=False), self.params_)
 
     def score_samples(self, X: Any) -> Float[Array, " n"]:
         """The log-density of each row."""
         check_is_fitted(self)
-        return self._model().log_density(self._rows(X, reset=False), self.params_)
+        return self._as_fitted._model().log_density(self._rows(X, reset=False), self.params_)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """The log-likelihood per observation."""

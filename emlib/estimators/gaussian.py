@@ -122,7 +122,7 @@ class GaussianMixture(LikelihoodMixture):
     def _shaped(self, matrices: Float[Array, "k d d"]) -> Array:
         diagonals = np.diagonal(matrices, axis1=1, axis2=2)
         shapes = {"tied": matrices[0], "diag": diagonals, "spherical": diagonals[:, 0]}
-        result: Array = shapes.get(self.covariance_type, matrices)
+        result: Array = shapes.get(self._as_fitted.covariance_type, matrices)
         return result
 
     def _check(self) -> None:

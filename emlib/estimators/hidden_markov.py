@@ -145,13 +145,17 @@ class HiddenMarkov(DensityMixin, EMEstimator):  # type: ignore[misc]
         transitions = moves / moves.sum(axis=1, keepdims=True)
         return HiddenMarkovParams(groups.weights, transitions, groups.components)
 
-    def _new_sequences(self, X: Any, lengths: ArrayLike | None) -> Sequences:
+    @property
+    def _fitted(self) -> MarkovModel[Any, Any]:
         check_is_fitted(self)
+        return self._as_fitted._model()
+
+    def _new_sequences(self, X: Any, lengths: ArrayLike | None) -> Sequences:
         return _sequences(self._rows(X, reset=False), lengths)
 
     def predict(self, X: Any, lengths: ArrayLike | None = None) -> Int[Labels, " n"]:
         """The states of the most probable path."""
-        return self._model().viterbi(self._new_sequences(X, lengths), self.params_).states
+        return self._fitted.viterbi(self._new_sequences(X, lengths), self.params_).states
 
     def fit_predict(
         self, X: Any, y: Any = None, lengths: ArrayLike | None = None
@@ -161,28 +165,27 @@ class HiddenMarkov(DensityMixin, EMEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: Any, lengths: ArrayLike | None = None) -> Float[Array, "n k"]:
         """The probability of each state at each time, given the whole sequence."""
-        return self._model().posterior(self._new_sequences(X, lengths), self.params_)
+        return self._fitted.posterior(self._new_sequences(X, lengths), self.params_)
 
     def score(self, X: Any, y: Any = None, lengths: ArrayLike | None = None) -> float:
         """The log-likelihood per observation."""
-        sequences = self._new_sequences(X, lengths)
-        return self._model().log_likelihood(sequences, self.params_) / len(sequences.values)
+        model, sequences = self._fitted, self._new_sequences(X, lengths)
+        return model.log_likelihood(sequences, self.params_) / len(sequences.values)
 
     def aic(self, X: Any, lengths: ArrayLike | None = None) -> float:
         """Akaike's criterion, -2 log-likelihood + 2 df: the smaller, the better."""
         total = self.score(X, lengths=lengths) * len(X)
-        return -2 * total + 2 * self._model().free_parameters(self.params_)
+        return -2 * total + 2 * self._fitted.free_parameters(self.params_)
 
     def bic(self, X: Any, lengths: ArrayLike | None = None) -> float:
         """Schwarz's criterion, -2 log-likelihood + df log n: the smaller, the better."""
         total = self.score(X, lengths=lengths) * len(X)
-        return -2 * total + self._model().free_parameters(self.params_) * float(np.log(len(X)))
+        return -2 * total + self._fitted.free_parameters(self.params_) * float(np.log(len(X)))
 
     def sample(self, n_samples: int = 1) -> tuple[Float[Array, "n d"], Int[Labels, " n"]]:
         """One sequence drawn from the model, and the states behind it."""
-        check_is_fitted(self)
         check_whole("n_samples", n_samples, 1)
-        return self._model().sample(self.params_, n_samples, self._generators()[0])
+        return self._fitted.sample(self.params_, n_samples, self._generators()[0])
 
 
 def _sequences(x: Float[Array, "n d"], lengths: ArrayLike | None) -> Sequences:

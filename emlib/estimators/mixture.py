@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import DensityMixin
+from sklearn.base import DensityMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from emlib.arrays import Array, Labels, log_sum_exp, softmax
@@ -192,7 +192,7 @@ class LikelihoodMixture(MixtureEstimator):
         return start(self._mixture([rows]), rows, self.n_components, rng, STARTS[self.init_params])
 
     def _log_joint(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
-        return self._mixture([Block(x)]).log_joint(x, self.params_)
+        return self._as_fitted._mixture([Block(x)]).log_joint(x, self.params_)
 
     def _log_density(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
         return log_sum_exp(self._log_joint(x))
@@ -200,7 +200,7 @@ class LikelihoodMixture(MixtureEstimator):
     def _draw(
         self, n: int, rng: np.random.Generator
     ) -> tuple[Float[Array, "n d"], Int[Labels, " n"]]:
-        return self._mixture().sample(self.params_, n, rng)
+        return self._as_fitted._mixture().sample(self.params_, n, rng)
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Maximise the likelihood of the rows, from `n_init` starts.
@@ -233,20 +233,25 @@ class LikelihoodMixture(MixtureEstimator):
         model = Supported(self._mixture(data).family, self._unit_prior)
         self._known = learn(model, data, self._starts(data)[0]() if first else self._known)
         self.params_ = self._known.params
+        self._as_fitted = clone(self)
         for name in ("lower_bound_", "lower_bounds_", "n_iter_", "converged_"):
             if hasattr(self, name):
                 delattr(self, name)
         return self
 
+    @property
+    def _df(self) -> int:
+        return self._as_fitted._mixture().free_parameters(self.params_)
+
     def aic(self, X: Any, sample_weight: Any = None) -> float:
         """Akaike's criterion, -2 log-likelihood + 2 df: the smaller, the better."""
         total, _ = weighted_sum(self.score_samples(X), sample_weight)
-        return -2 * total + 2 * self._mixture().free_parameters(self.params_)
+        return -2 * total + 2 * self._df
 
     def bic(self, X: Any, sample_weight: Any = None) -> float:
         """Schwarz's criterion, -2 log-likelihood + df log n: the smaller, the better."""
         total, count = weighted_sum(self.score_samples(X), sample_weight)
-        return -2 * total + self._mixture().free_parameters(self.params_) * float(np.log(count))
+        return -2 * total + self._df * float(np.log(count))
 
     def icl(self, X: Any, sample_weight: Any = None) -> float:
         """The same with each row's most probable component taken for known; components that overlap cost.
@@ -257,7 +262,7 @@ class LikelihoodMixture(MixtureEstimator):
         completed likelihood", IEEE Transactions on Pattern Analysis and Machine Intelligence 22(7).
         """
         total, count = weighted_sum(self._log_joint(self._new_rows(X)).max(axis=1), sample_weight)
-        return -2 * total + self._mixture().free_parameters(self.params_) * float(np.log(count))
+        return -2 * total + self._df * float(np.log(count))
 
     def standard_errors(self, X: Any, sample_weight: Any = None) -> dict[str, Array]:
         """The standard error of each number in `params_`, by name, from the observed information in the fitted rows.
@@ -269,7 +274,7 @@ class LikelihoodMixture(MixtureEstimator):
 
         check_is_fitted(self)
         data = self._read(X, sample_weight, reset=False)
-        return standard_errors(self._mixture(data), data, self.params_)
+        return standard_errors(self._as_fitted._mixture(data), data, self.params_)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_floored, real, rows
+from emlib.arrays import Array, Flags, Labels, log_or_zero, real, rows
 from emlib.families.family import ExponentialFamily, Sums, refuse_empty
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
     from numpy.typing import ArrayLike
+
+ROUNDING = 1e-12
+"""The share of a sum that rounding may make of nothing."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,26 @@ class Bernoulli(ExponentialFamily[Bernoullis]):
 
     def natural(self, params: Bernoullis) -> Float[Array, "k d"]:
         """Eta = log(p / (1 - p))."""
-        return log_floored(params.probabilities) - log_floored(1 - params.probabilities)
+        return log_or_zero(params.probabilities) - log_or_zero(1 - params.probabilities)
+
+    def never(self, params: Bernoullis) -> Bool[Flags, "k 2*d"]:
+        """A 1 in a column at probability 0; a 0 at probability 1."""
+        result: Flags = np.hstack([params.probabilities == 0, params.probabilities == 1])
+        return result
 
     def log_partition(self, params: Bernoullis) -> Float[Array, " k"]:
         """A = -log(1 - p), summed over columns."""
-        result: Array = -log_floored(1 - params.probabilities).sum(axis=1)
+        result: Array = -log_or_zero(1 - params.probabilities).sum(axis=1)
         return result
+
+    def events(
+        self, totals: Float[Array, "n d"], counts: Float[Array, " n"]
+    ) -> Float[Array, "n 2*d"]:
+        """Ones and zeros."""
+        zeros = counts[:, None] - totals
+        # Where all are ones, both sums are the same but for rounding.
+        zeros[zeros < ROUNDING * counts[:, None]] = 0.0
+        return np.hstack([totals, zeros])
 
     def log_base(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
         """Log h(x) = 0."""

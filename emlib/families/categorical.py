@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_floored, real, rows
+from emlib.arrays import Array, Flags, Labels, log_or_zero, real, rows
 from emlib.families.family import ExponentialFamily, Sums, refuse_empty
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -52,7 +52,7 @@ class Categorical(ExponentialFamily[Categoricals]):
         return cls(tuple(int(code) + 1 for code in _whole(data, "codes").max(axis=0)))
 
     @property
-    def _present(self) -> NDArray[np.bool_]:
+    def present(self) -> NDArray[np.bool_]:
         """Which levels each column has, in a table (d, l) as wide as the longest."""
         return np.arange(max(self.levels)) < np.array(self.levels)[:, None]
 
@@ -68,13 +68,18 @@ class Categorical(ExponentialFamily[Categoricals]):
 
     def statistics(self, x: Float[Array, "n d"]) -> Float[Array, "n p"]:
         """1 for the level that is there and 0 for all others, the columns side by side."""
-        column, level = np.nonzero(self._present)
+        column, level = np.nonzero(self.present)
         ones: Array = (x[:, column] == level).astype(np.float64)
         return ones
 
     def natural(self, params: Categoricals) -> Float[Array, "k p"]:
         """Eta = log p."""
-        return log_floored(self._checked(params)[:, self._present])
+        return log_or_zero(self._checked(params)[:, self.present])
+
+    def never(self, params: Categoricals) -> Bool[Flags, "k p"]:
+        """A level of probability 0."""
+        result: Flags = self._checked(params)[:, self.present] == 0
+        return result
 
     def log_partition(self, params: Categoricals) -> Float[Array, " k"]:
         """A = 0."""
@@ -87,8 +92,8 @@ class Categorical(ExponentialFamily[Categoricals]):
     def from_mean(self, stats: Sums) -> Categoricals:
         """The probability of a level is its weighted fraction."""
         refuse_empty(stats.counts)
-        table = np.zeros((len(stats.counts), *self._present.shape))
-        table[:, self._present] = stats.totals
+        table = np.zeros((len(stats.counts), *self.present.shape))
+        table[:, self.present] = stats.totals
         # Not by the counts, so that rounding leaves a sum of 1.
         return Categoricals(table / table.sum(axis=2, keepdims=True))
 
@@ -108,7 +113,7 @@ class Categorical(ExponentialFamily[Categoricals]):
         return result
 
     def _checked(self, params: Categoricals) -> Float[Array, "k d l"]:
-        present = self._present
+        present = self.present
         if params.probabilities.shape[1:] != present.shape:
             raise ValueError(
                 f"probabilities: expected shape (k, {present.shape[0]}, {present.shape[1]}) for "
@@ -145,6 +150,11 @@ class Multinomial(ExponentialFamily[Multinomials]):
 
     def observations(self, data: ArrayLike) -> Float[Array, "n l"]:
         """Counts, shape (n, levels)."""
+        if np.ndim(data) == 1:
+            raise ValueError(
+                f"data: expected counts of shape (n, levels), got {np.shape(data)}; the counts of one row are "
+                "data[None], and the levels of draws one by one are data for Categorical"
+            )
         return _whole(data, "counts")
 
     def statistics(self, x: Float[Array, "n l"]) -> Float[Array, "n l"]:
@@ -153,7 +163,12 @@ class Multinomial(ExponentialFamily[Multinomials]):
 
     def natural(self, params: Multinomials) -> Float[Array, "k l"]:
         """Eta = log p."""
-        return log_floored(params.probabilities)
+        return log_or_zero(params.probabilities)
+
+    def never(self, params: Multinomials) -> Bool[Flags, "k l"]:
+        """A level of probability 0."""
+        result: Flags = params.probabilities == 0
+        return result
 
     def log_partition(self, params: Multinomials) -> Float[Array, " k"]:
         """A = 0."""

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from emlib.arrays import UNDERFLOW
 from emlib.kernels import EPS, ProductSums, pieces
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
     from numpy.typing import ArrayLike
 
-    from emlib.arrays import Array, Labels
+    from emlib.arrays import Array, Flags, Labels
     from emlib.data import Block
 
 
@@ -76,8 +77,11 @@ class Fused(Protocol):
 
     def kernel(
         self, log_weights: Float[Array, " k"], params: Any
-    ) -> Callable[[Block], tuple[float, Any, float]]:
-        """The E-step over one block: log-likelihood, statistics, and a bound on their rounding in nats."""
+    ) -> Callable[[Block], tuple[float, Any, float] | None]:
+        """The E-step over one block: log-likelihood, statistics, and a bound on their rounding in nats.
+
+        None where only a table can tell, because a component has density 0 somewhere.
+        """
 
 
 @dataclass(frozen=True)
@@ -134,14 +138,43 @@ class ExponentialFamily(ABC, Generic[Params]):
     def free_parameters(self, params: Params) -> int:
         """How many numbers describe the components."""
 
+    def never(self, params: Params) -> Bool[Flags, "k e"] | None:
+        """Which events each component never has; None where params have no boundary.
+
+        On the boundary, as at a Poisson rate of 0, natural params are infinite. `natural` and `log_partition` leave out
+        their infinite terms, which is right wherever no such event occurred; where one did, the density is 0.
+        """
+        return None
+
+    def events(
+        self, totals: Float[Array, "n p"], counts: Float[Array, " n"]
+    ) -> Float[Array, "n e"]:
+        """How often each event occurred, from sums of statistics over so many observations: the sums themselves."""
+        return totals
+
+    def impossible(self, x: Float[Array, "n d"], params: Params) -> Bool[Flags, "n k"] | None:
+        """Which observations have density 0 under a component; None if none has."""
+        never = self.never(params)
+        if never is None or not never.any():
+            return None
+        some = never.any(axis=0)
+        statistics = self.statistics(x)
+        events = self.events(statistics, np.ones(len(statistics)))[:, some] > 0
+        if not events.any():
+            return None
+        result: Flags = events.astype(np.float64) @ never[:, some].T > 0
+        return result
+
     def kernel(
         self, log_weights: Float[Array, " k"], params: Params
-    ) -> Callable[[Block], tuple[float, Sums, float]]:
+    ) -> Callable[[Block], tuple[float, Sums, float] | None]:
         """Two matrix products a block: natural params with statistics, and responsibilities with statistics."""
         constants = log_weights - self.log_partition(params)
         natural = np.column_stack([self.natural(params), constants])
 
-        def step(block: Block) -> tuple[float, Sums, float]:
+        def step(block: Block) -> tuple[float, Sums, float] | None:
+            if self.impossible(block.x, params) is not None:
+                return None
             products, base = ProductSums(natural), 0.0
             for cut in pieces(len(block.x), sum(natural.shape)):
                 part = block.part(cut)
@@ -163,8 +196,11 @@ class ExponentialFamily(ABC, Generic[Params]):
         """<eta_k, T(x_n)> - A(eta_k) + log h(x_n)."""
         statistics, natural = self.statistics(x), self.natural(params)
         _same_length(statistics, natural)
-        product: Array = statistics @ natural.T
-        return product - self.log_partition(params) + self.log_base(x)[:, None]
+        logs: Array = (
+            statistics @ natural.T - self.log_partition(params) + self.log_base(x)[:, None]
+        )
+        impossible = self.impossible(x, params)
+        return logs if impossible is None else np.where(impossible, -np.inf, logs)
 
     def expected_statistics(
         self,
@@ -182,8 +218,19 @@ class ExponentialFamily(ABC, Generic[Params]):
 
     def expected_log_density(self, stats: Sums, params: Params) -> float:
         """sum_k <eta_k, sum_n r_nk T(x_n)> - N_k A(eta_k), plus the base measure."""
-        inner = float((self.natural(params) * stats.totals).sum())
-        return inner - float(stats.counts @ self.log_partition(params)) + stats.log_base
+        return self.log_likelihood(stats.totals, stats.counts, params) + stats.log_base
+
+    def log_likelihood(
+        self, totals: Float[Array, "k p"], counts: Float[Array, " k"], params: Params
+    ) -> float:
+        """sum_k <eta_k, totals_k> - counts_k A(eta_k); -inf where something occurred that a component never has."""
+        never = self.never(params)
+        if never is not None and never.any():
+            occurred = self.events(totals, counts) > UNDERFLOW * counts[:, None]
+            if (occurred & never).any():
+                return -np.inf
+        inner = float((self.natural(params) * totals).sum())
+        return inner - float(counts @ self.log_partition(params))
 
 
 def maximum_likelihood(family: Family[Params, Stats], data: ArrayLike) -> Params:
@@ -202,7 +249,7 @@ def _same_length(statistics: Float[Array, "n p"], natural: Float[Array, "k p"]) 
 def refuse_empty(counts: Float[Array, " k"]) -> None:
     """Raise ArithmeticError where a component has no data left to be fitted to."""
     # What underflow leaves of a responsibility is no data.
-    if not (counts > 1e-200 * counts.sum()).all():
+    if not (counts > UNDERFLOW * counts.sum()).all():
         raise ArithmeticError(
             f"component {int(counts.argmin())} has no data left: its expected count is {counts.min():g}. "
             "Use fewer components or another start"

@@ -195,7 +195,7 @@ class Gaussian:
 
     def expected_log_density(self, stats: Moments, params: Gaussians) -> float:
         """-sum_k (N_k (d log 2 pi + log|Sigma_k|) + tr(Sigma_k^-1 S_k)) / 2, S_k the scatter about mu_k."""
-        second = stats.about(params.means).second
+        second = stats.second_about(params.means)
         precisions = params.precisions
         if second.ndim == 2:
             precisions = diagonals(precisions)
@@ -208,9 +208,8 @@ class Gaussian:
             ArithmeticError: a component has collapsed, where the likelihood has no maximum.
         """
         refuse_empty(stats.counts)
-        means = stats.anchors + stats.offsets
         covariances = self.covariance.estimate(stats.scatter, stats.counts, stats.near)
-        return _sound(stats, means, covariances)
+        return _sound(stats, stats.means, covariances)
 
     def free_parameters(self, params: Gaussians) -> int:
         """The coordinates of the means, and what the covariance model leaves free."""

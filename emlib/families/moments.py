@@ -46,15 +46,25 @@ class Moments:
         result: Array = left[:, :, None] * right[:, None, :]
         return result
 
-    @property
+    @cached_property
     def offsets(self) -> Float[Array, "k d"]:
         """The weighted means, seen from the anchors."""
         return self.first / self.counts[:, None]
 
-    @property
+    @cached_property
+    def means(self) -> Float[Array, "k d"]:
+        """The weighted means."""
+        return self.anchors + self.offsets
+
+    @cached_property
     def scatter(self) -> Float[Array, "k d d"]:
         """The second moments about the weighted means."""
         return self.second - self.product(self.offsets, self.first)
+
+    def second_about(self, anchors: Float[Array, "k d"]) -> Float[Array, "k d d"]:
+        """The second moments about other anchors; about `means`, where a fit has asked for them, they are known."""
+        known = self.__dict__.get("means")
+        return self.scatter if anchors is known else self.about(anchors).second
 
     @cached_property
     def rounding(self) -> float:
@@ -103,8 +113,7 @@ class DiagonalMoments(Moments):
 
 def diagonals(matrices: Float[Array, "k d d"]) -> Float[Array, "k d"]:
     """The diagonal of each matrix."""
-    result: Array = np.einsum("kii->ki", matrices)
-    return result
+    return matrices.diagonal(axis1=1, axis2=2)
 
 
 def weighted_moments(

@@ -33,6 +33,8 @@ MAX_STEPS = 100
 """Newton's method takes about ten; a likelihood without a maximum would take infinitely many."""
 CONVERGED = 1e-12
 """A predicted decrease, per observation and dimension: the step that makes it is the last."""
+GRADED = 1e-8
+"""The ratio of the least eigenvalue to the largest, below which the least asks for more digits than `eigh` keeps."""
 ROUNDING = 1e-14
 """An increase that is none, relative to the sum."""
 
@@ -87,9 +89,9 @@ class CommonAxes(CovarianceModel):
         except np.linalg.LinAlgError:
             return _vvv(scatter, counts)
         others = scatter if near is None else _unlike_sum(near)[None]
-        _, starts = np.linalg.eigh(np.concatenate([pooled[None], others]))
+        _, starts = _eigen(np.concatenate([pooled[None], others]))
         shares = counts / counts.sum()
-        ends = [_downhill(_Axes(factors, shares, self.solve, start)) for start in starts]
+        ends = [_downhill(_Axes(factors @ start, shares, self.solve, start)) for start in starts]
         best = min(ends, key=lambda end: end.value)
         return _turned(best.variances * (size / counts.sum()), best.axes)
 
@@ -139,7 +141,7 @@ def _along_own_axes(
     counts: Float[Array, " k"],
     diagonal_model: Callable[[Array, Array], Array],
 ) -> Float[Array, "k d d"]:
-    eigenvalues, axes = np.linalg.eigh(scatter)
+    eigenvalues, axes = _eigen(scatter)
     return _turned(diagonal_model(eigenvalues.clip(min=0), counts), axes)
 
 
@@ -204,6 +206,53 @@ def _cholesky(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:
     return factors
 
 
+def _eigen(matrices: Float[Array, "k d d"]) -> tuple[Float[Array, "k d"], Float[Array, "k d d"]]:
+    """Eigenvalues in rising order, and the axes as columns, in whatever units the columns of the data are.
+
+    `eigh` is exact to the last digits of the largest eigenvalue, which may be more than the smallest has.
+    """
+    eigenvalues, axes = np.linalg.eigh(matrices)
+    if not (eigenvalues[:, 0] < GRADED * eigenvalues[:, -1]).any():
+        return eigenvalues, axes
+    try:
+        turned = _cholesky(matrices)
+    except np.linalg.LinAlgError:
+        return eigenvalues, axes
+    return _jacobi(turned)
+
+
+def _jacobi(turned: Float[Array, "k d d"]) -> tuple[Float[Array, "k d"], Float[Array, "k d d"]]:
+    """The same of L L', by turning pairs of columns of L until all are orthogonal: no small column meets a large sum.
+
+    Source: Demmel & Veselic (1992), "Jacobi's method is more accurate than QR", SIAM Journal on Matrix Analysis and
+    Applications 13(4), section 4.
+    """
+    pairs = np.transpose(np.triu_indices(turned.shape[-1], 1))
+    for _ in range(MAX_STEPS):
+        largest = 0.0
+        for pair in pairs:
+            left, right = np.moveaxis(turned[:, :, pair], 2, 0)
+            a, b, c = (
+                (x * y).sum(axis=1) for x, y in ((left, left), (right, right), (left, right))
+            )
+            largest = max(largest, float((abs(c) / np.sqrt(a) / np.sqrt(b)).max()))
+            # The tangent of the smaller angle that makes the product of both columns vanish.
+            ratio = (b - a) / np.where(c == 0, 1.0, 2 * c)
+            tangent = np.where(
+                c == 0, 0.0, np.copysign(1, ratio) / (abs(ratio) + np.hypot(1, ratio))
+            )
+            cosine = 1 / np.hypot(1, tangent)[:, None]
+            sine = tangent[:, None] * cosine
+            turned[:, :, pair[0]] = cosine * left - sine * right
+            turned[:, :, pair[1]] = sine * left + cosine * right
+        if largest < 4 * EPS * turned.shape[-1]:
+            break
+    squares = (turned * turned).sum(axis=1)
+    order = np.argsort(squares, axis=1)
+    axes = np.take_along_axis(turned / np.sqrt(squares)[:, None, :], order[:, None, :], axis=2)
+    return np.take_along_axis(squares, order, axis=1), axes
+
+
 def _volumes(blocks: Float[Array, "k b m m"], counts: Float[Array, " k"]) -> Float[Array, " k"]:
     """The volumes of components that share shape and orientation, up to a common factor, by Newton's method.
 
@@ -259,15 +308,14 @@ class _Axes:
 
     def __init__(
         self,
-        factors: Float[Array, "k d d"],
+        turned: Float[Array, "k d d"],
         shares: Float[Array, " k"],
         diagonal_model: Callable[[Array, Array], Array],
         axes: Float[Array, "d d"],
     ) -> None:
-        """`factors` F_k with W_k = F_k' F_k keep the digits of small variances beside large ones."""
-        self.factors, self.shares, self.diagonal_model = factors, shares, diagonal_model
+        """`turned` is F_k D, where W_k = F_k' F_k: it keeps the digits of small variances beside large ones."""
+        self.turned_factors, self.shares, self.diagonal_model = turned, shares, diagonal_model
         self.axes = axes
-        turned = factors @ axes
         self.cross = turned.mT @ turned
         self.squares = np.diagonal(self.cross, axis1=1, axis2=2)
         self.variances = diagonal_model(self.squares, shares)
@@ -278,8 +326,10 @@ class _Axes:
     def turned(self, turn: Float[Array, "d d"]) -> _Axes:
         """The axes after a turn, by Cayley's transform, which agrees with exp to second order."""
         half, identity = turn / 2, np.eye(len(turn))
-        axes = self.axes @ np.linalg.solve(identity - half, identity + half)
-        return _Axes(self.factors, self.shares, self.diagonal_model, axes)
+        rotation = np.linalg.solve(identity - half, identity + half)
+        # Not the factors times the new axes, whose small entries would meet large sums.
+        turned = self.turned_factors @ rotation
+        return _Axes(turned, self.shares, self.diagonal_model, self.axes @ rotation)
 
     def gradient_change(self, turn: Float[Array, "d d"]) -> Float[Array, "d d"]:
         """The derivative of the gradient in the direction of a turn: the Hessian, applied."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_floored, real, rows
+from emlib.arrays import Array, Flags, Labels, log_or_zero, real, rows
 from emlib.families.family import ExponentialFamily, Sums, refuse_empty
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
     from numpy.typing import ArrayLike
 
 
@@ -53,7 +53,12 @@ class Poisson(ExponentialFamily[Poissons]):
 
     def natural(self, params: Poissons) -> Float[Array, "k 1"]:
         """Eta = log(rate)."""
-        return log_floored(params.rates)[:, None]
+        return log_or_zero(params.rates)[:, None]
+
+    def never(self, params: Poissons) -> Bool[Flags, "k 1"]:
+        """A count above 0, at rate 0."""
+        result: Flags = params.rates[:, None] == 0
+        return result
 
     def log_partition(self, params: Poissons) -> Float[Array, " k"]:
         """A = rate."""

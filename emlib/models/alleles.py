@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_floored, real
-from emlib.charts import Chart, chart
+from emlib.arrays import Array, Labels, log_probabilities, real
+from emlib.charts import Chart, chart, shares
 from emlib.data import Prepared
 from emlib.models.cells import CellStatistics, MergedCells
 
@@ -78,6 +78,7 @@ class AlleleCounting(MergedCells[AlleleFrequencies]):
         self.genotypes = tuple(pairs)
         self._observed: Labels = np.array([shown[pair] for pair in pairs])
         index = np.array([[self.alleles.index(allele) for allele in pair] for pair in pairs])
+        self._pairs: Labels = index
         # The genes of each genotype, a row a genotype: 2 of one allele, or 1 of either.
         self._genes: Array = (index[:, :, None] == np.arange(len(self.alleles))).sum(axis=1) * 1.0
         self._log_orders: Array = np.where(index[:, 0] == index[:, 1], 0.0, np.log(2.0))
@@ -115,7 +116,8 @@ class AlleleCounting(MergedCells[AlleleFrequencies]):
                 f"frequencies: expected one for each of {', '.join(self.alleles)}, "
                 f"got {len(params.frequencies)}"
             )
-        result: Array = self._log_orders + self._genes @ log_floored(params.frequencies)
+        logs = log_probabilities(params.frequencies)
+        result: Array = self._log_orders + logs[self._pairs].sum(axis=1)
         return result
 
     def m_step(self, stats: CellStatistics) -> AlleleFrequencies:
@@ -156,20 +158,12 @@ class AlleleCounting(MergedCells[AlleleFrequencies]):
 
 
 @chart.register
-def _(_: AlleleFrequencies) -> Chart[AlleleFrequencies]:
-    """The log-ratios of the frequencies to the last one."""
-
-    def to_vector(params: AlleleFrequencies) -> Float[Array, " p"]:
-        logs = log_floored(params.frequencies)
-        result: Array = logs[:-1] - logs[-1]
-        return result
-
-    def from_vector(vector: Float[Array, " p"]) -> AlleleFrequencies:
-        ratios = np.append(vector, 0.0)
-        shares = np.exp(ratios - ratios.max())
-        return AlleleFrequencies(shares / shares.sum())
-
-    return Chart(to_vector, from_vector)
+def _(params: AlleleFrequencies) -> Chart[AlleleFrequencies]:
+    inner = shares(len(params.frequencies))
+    return Chart(
+        lambda params: inner.to_vector(params.frequencies),
+        lambda vector: AlleleFrequencies(inner.from_vector(vector)),
+    )
 
 
 def _are_names(data: Any) -> bool:

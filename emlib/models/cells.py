@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_sum_exp, real, rows, softmax
-from emlib.data import Block, Prepared, Weighted, prepare
+from emlib.arrays import Array, Labels, expectation, log_sum_exp, real, rows, softmax
+from emlib.data import Block, Prepared, Weighted, impossible_row, prepare
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -97,6 +97,10 @@ class MergedCells(ABC, Generic[Params]):
         joint = self.log_joint(data, params)
         return softmax(joint)
 
+    def why_impossible(self, data: Any, params: Params) -> str:
+        """The first individual whose cell has probability 0, in words; "" if there is none."""
+        return impossible_row(self.prepare(data), lambda x: log_sum_exp(self.log_joint(x, params)))
+
     def e_step(self, data: Any, params: Params) -> CellStatistics:
         """Each observed count, split over the cells that it merges."""
         joint = self._joint(params)
@@ -106,13 +110,13 @@ class MergedCells(ABC, Generic[Params]):
         def split(block: Block) -> CellStatistics:
             cells = block.x[:, 0].astype(np.intp)
             counts = np.bincount(cells, block.weights, len(joint)).astype(np.float64)
-            return CellStatistics(float(counts @ evidence), counts @ shares)
+            return CellStatistics(expectation(counts, evidence), counts @ shares)
 
         return self.prepare(data).sum(split)
 
     def expected_log_joint(self, stats: CellStatistics, params: Params) -> float:
         """Q: sum_c (expected count of c) log p(c | params)."""
-        return float(stats.counts @ self.log_cells(params))
+        return expectation(stats.counts, self.log_cells(params))
 
     def sample(
         self, params: Params, n: int, rng: np.random.Generator

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from emlib.arrays import Array, Labels
+from emlib.arrays import Array, Labels, log_probabilities
 from emlib.data import Block
 from emlib.kernels import pieces
 
@@ -50,8 +50,7 @@ class Chain(NamedTuple):
     @property
     def logs(self) -> tuple[Float[Array, " k"], Float[Array, "k k"]]:
         """The logarithms of both; -inf where a start or a move is impossible."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.initial), np.log(self.transitions)
+        return log_probabilities(self.initial), log_probabilities(self.transitions)
 
 
 # ---- sequences side by side ------------------------------------------------------------------------

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from emlib.arrays import Array, real, rows
+from emlib.arrays import Array, Flags, real, rows
+from emlib.charts import Chart, chart, chart_of, joined
 from emlib.data import Block, prepare
 from emlib.families.gaussian import LOG_2PI
 from emlib.families.moments import Moments, weighted_moments
 from emlib.kernels import EPS
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
     from numpy.typing import ArrayLike
 
 
@@ -60,6 +61,17 @@ class FactorParams:
             raise ValueError(f"noise: expected variances above 0, got {noise}")
         for name, values in (("mean", mean), ("loadings", loadings), ("noise", noise)):
             object.__setattr__(self, name, values)
+
+    @property
+    def triangular(self) -> FactorParams:
+        """The same distribution of x, the loadings rotated until those above the diagonal are 0.
+
+        Then they are determined, but for signs, and have standard errors.
+
+        Source: Anderson & Rubin (1956), "Statistical inference in factor analysis", section 5.
+        """
+        rotation, _ = np.linalg.qr(self.loadings[: self.loadings.shape[1]].T)
+        return replace(self, loadings=np.tril(self.loadings @ rotation))
 
     @property
     def covariance(self) -> Float[Array, "d d"]:
@@ -315,6 +327,50 @@ class FactorAnalysis:
         # Noise that the model does not allow would let its M-step lower the bound.
         if self.noise == "isotropic" and np.ptp(params.noise) > 1e-12 * params.noise[0]:
             raise ValueError(f"noise: expected one variance for all columns, got {params.noise}")
+
+
+LOGARITHMS: Chart[Array] = Chart(np.log, np.exp)
+
+
+def _chart(
+    params: FactorParams, free: Bool[Flags, "d q"], noise: Chart[Array]
+) -> Chart[FactorParams]:
+    def filled(vector: Float[Array, " p"]) -> Float[Array, "d q"]:
+        table = np.zeros(free.shape)
+        table[free] = vector
+        return table
+
+    mean: Chart[Array] = Chart(lambda mean: mean, lambda vector: vector)
+    loadings: Chart[Array] = Chart(lambda table: table[free], filled)
+
+    def parts(params: FactorParams) -> tuple[Array, Array, Array]:
+        return params.mean, params.loadings, params.noise
+
+    return joined(params, parts, (mean, loadings, noise), FactorParams)
+
+
+@chart.register
+def _(params: FactorParams) -> Chart[FactorParams]:
+    """A coordinate for every loading, whatever rotations leave open."""
+    return _chart(params, np.ones(params.loadings.shape, dtype=np.bool_), LOGARITHMS)
+
+
+@chart_of.register
+def _(model: FactorAnalysis, params: Any) -> Chart[FactorParams]:
+    """Loadings above the diagonal must be 0, so that no rotation is left open."""
+    d, q = params.loadings.shape
+    free = np.tri(d, q, dtype=np.bool_)
+    if params.loadings[~free].any():
+        raise ValueError(
+            f"loadings: any rotation of {q} factors gives the same distribution, so that the information is singular; "
+            "take params.triangular, the same distribution with 0 above the diagonal, whose loadings are determined"
+        )
+    if model.noise == "diagonal":
+        return _chart(params, free, LOGARITHMS)
+    one: Chart[Array] = Chart(
+        lambda noise: np.log(noise[:1]), lambda vector: np.full(d, np.exp(vector.item()))
+    )
+    return _chart(params, free, one)
 
 
 def _moments(block: Block) -> Moments:

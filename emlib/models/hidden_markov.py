@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, distributions, log_floored, real, rows
-from emlib.charts import Chart, chart
+from emlib.arrays import Array, Labels, distributions, expectation, real, rows
+from emlib.charts import Chart, chart, chart_of, joined, log_ratios
 from emlib.data import Block, Chunks, Prepared, Streamed, Weighted
 from emlib.families.family import Family, Params, Stats
 from emlib.kernels import pieces
@@ -185,8 +185,7 @@ class HiddenMarkov(Generic[Params, Stats]):
         self, stats: HiddenMarkovStatistics[Stats], params: HiddenMarkovParams[Params]
     ) -> float:
         """Q: the expected log-probability of path and observations, from the counts alone."""
-        start = float(stats.initial @ log_floored(params.initial))
-        moves = float((stats.transitions * log_floored(params.transitions)).sum())
+        start, moves = map(expectation, (stats.initial, stats.transitions), params.chain.logs)
         return start + moves + self.family.expected_log_density(stats.emissions, params.emissions)
 
     def log_likelihood(self, data: Any, params: HiddenMarkovParams[Params]) -> float:
@@ -327,30 +326,29 @@ class HiddenMarkov(Generic[Params, Stats]):
         )
 
 
-@chart.register
-def _(params: HiddenMarkovParams) -> Chart[HiddenMarkovParams[Any]]:  # type: ignore[type-arg]
+def _chart(
+    params: HiddenMarkovParams[Any], emissions: Chart[Any]
+) -> Chart[HiddenMarkovParams[Any]]:
     """Log-ratios of the probabilities in each row to its last; what is 0 is fixed there."""
-    k, inner = len(params.initial), chart(params.emissions)
-    possible = np.vstack([params.initial, params.transitions]) > 0
-    last = (np.arange(k + 1), k - 1 - possible[:, ::-1].argmax(axis=1))
-    free = possible.copy()
-    free[last] = False
 
-    def to_vector(params: HiddenMarkovParams[Any]) -> Float[Array, " p"]:
-        logs = log_floored(np.vstack([params.initial, params.transitions]))
-        return np.concatenate(
-            [(logs - logs[last][:, None])[free], inner.to_vector(params.emissions)]
-        )
+    def parts(params: HiddenMarkovParams[Any]) -> tuple[Array, Any]:
+        return np.vstack([params.initial, params.transitions]), params.emissions
 
-    def from_vector(vector: Float[Array, " p"]) -> HiddenMarkovParams[Any]:
-        ratios = np.where(possible, 0.0, -np.inf)
-        ratios[free] = vector[: free.sum()]
-        chances = np.exp(ratios - ratios.max(axis=1, keepdims=True))
-        chances /= chances.sum(axis=1, keepdims=True)
-        emissions = inner.from_vector(vector[free.sum() :])
+    def build(chances: Float[Array, "1+k k"], emissions: Any) -> HiddenMarkovParams[Any]:
         return HiddenMarkovParams(chances[0], chances[1:], emissions)
 
-    return Chart(to_vector, from_vector)
+    chances = log_ratios(parts(params)[0] > 0)
+    return joined(params, parts, (chances, emissions), build)
+
+
+@chart.register
+def _(params: HiddenMarkovParams) -> Chart[HiddenMarkovParams[Any]]:  # type: ignore[type-arg]
+    return _chart(params, chart(params.emissions))
+
+
+@chart_of.register
+def _(model: HiddenMarkov, params: Any) -> Chart[HiddenMarkovParams[Any]]:  # type: ignore[type-arg]
+    return _chart(params, chart_of(model.family, params.emissions))
 
 
 # ---- data ------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emlib.arrays import Array, Labels, log_floored, real
+from emlib.arrays import Array, Labels, log_floored, log_probabilities, real
 from emlib.charts import Chart, chart
 from emlib.models.cells import CellStatistics, MergedCells
 
@@ -51,7 +51,7 @@ class GeneticLinkage(MergedCells[Linkage]):
     def log_cells(self, params: Linkage) -> Float[Array, " 5"]:
         """Log (1/2, p/4, (1-p)/4, (1-p)/4, p/4)."""
         p = params.nonrecombinant
-        return log_floored(np.array([0.5, p / 4, (1 - p) / 4, (1 - p) / 4, p / 4]))
+        return log_probabilities(np.array([0.5, p / 4, (1 - p) / 4, (1 - p) / 4, p / 4]))
 
     def m_step(self, stats: CellStatistics) -> Linkage:
         """The share of the two cells with p/4 in the four that depend on p.

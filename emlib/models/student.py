@@ -14,21 +14,21 @@ Statistica Sinica 5.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from emlib.arrays import Array, Labels, real, rows
-from emlib.charts import Chart, chart
+from emlib.charts import Chart, chart, chart_of, joined
 from emlib.families.family import refuse_empty
 from emlib.families.gaussian import Gaussian, Gaussians
 from emlib.families.moments import DiagonalMoments, Moments
 from emlib.kernels import pieces
 from emlib.mixture import Mixture
+from emlib.special import gamma_shapes, log_gamma_remainder, log_minus_digamma
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -299,19 +299,35 @@ class StudentMixture(Mixture[Students, StudentMoments]):
     family: Student = field(default_factory=Student)
 
 
+def _chart(gaussians: Chart[Gaussians], degrees: Chart[Array], params: Students) -> Chart[Students]:
+    return joined(
+        params, lambda params: (params.gaussians, params.degrees), (gaussians, degrees), Students.of
+    )
+
+
+def _free_degrees() -> Chart[Array]:
+    # An extrapolation may overshoot the limit, or a float.
+    return Chart(np.log, lambda vector: np.minimum(np.exp(np.minimum(vector, 700.0)), MOST_DEGREES))
+
+
 @chart.register
 def _(params: Students) -> Chart[Students]:
-    inner, k = chart(params.gaussians), len(params.degrees)
+    return _chart(chart(params.gaussians), _free_degrees(), params)
 
-    def to_vector(params: Students) -> Float[Array, " p"]:
-        return np.concatenate([inner.to_vector(params.gaussians), np.log(params.degrees)])
 
-    def from_vector(vector: Float[Array, " p"]) -> Students:
-        # An extrapolation may overshoot the limit, or a float.
-        degrees = np.minimum(np.exp(np.minimum(vector[-k:], 700.0)), MOST_DEGREES)
-        return Students.of(inner.from_vector(vector[:-k]), degrees)
-
-    return Chart(to_vector, from_vector)
+@chart_of.register
+def _(family: Student, params: Any) -> Chart[Students]:
+    """Degrees have a coordinate each, one for all if they are tied, and none if they are given."""
+    degrees, fixed = _free_degrees(), params.degrees
+    if family.degrees == "tied":
+        one = _free_degrees()
+        degrees = Chart(
+            lambda degrees: one.to_vector(degrees[:1]),
+            lambda vector: np.full(len(fixed), one.from_vector(vector).item()),
+        )
+    elif family.degrees != "free":
+        degrees = Chart(lambda _: np.empty(0), lambda _: fixed)
+    return _chart(chart_of(family.gaussian, params.gaussians), degrees, params)
 
 
 # ---- the E-step ------------------------------------------------------------------------------------
@@ -367,72 +383,6 @@ def _gather(
     shape = (params.degrees + d) / 2
     constant = np.log1p(d / params.degrees) - log_minus_digamma(shape)[0]
     return StudentMoments(counts, moments, counts * constant - log_precisions)
-
-
-# ---- the gamma function and its kin ------------------------------------------------------------------
-
-
-def log_gamma_remainder(x: Float[Array, " k"]) -> Float[Array, " k"]:
-    """Log Gamma(x) less Stirling's (x - 1/2) log x - x + log(2 pi) / 2, precise also where that is huge.
-
-    Source: Abramowitz & Stegun (1964), "Handbook of Mathematical Functions", 6.1.40 and 6.1.41.
-    """
-    exact = np.array([math.lgamma(value) for value in np.minimum(x, 10.0)])
-    stirling = (x - 0.5) * np.log(x) - x + 0.5 * math.log(2 * math.pi)
-    far = 1 / np.maximum(x, 10.0)
-    # fmt: off
-    series = far * _power_series(
-        far**2, (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360))
-    # fmt: on
-    return np.where(x < 10, exact - stirling, series)
-
-
-def log_minus_digamma(
-    x: Float[Array, " k"],
-) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
-    """Log x - digamma(x), between 1 / (2 x) and 1 / x, precise also where that is tiny; and its slope, to six digits.
-
-    Source: Abramowitz & Stegun (1964), 6.3.6 and 6.3.18, 6.4.6 and 6.4.12.
-    """
-    # The asymptotic series holds ten steps of the recurrence ahead.
-    far, steps = 1 / (x + 10), 1 / (x[:, None] + np.arange(10))
-    square = far**2
-    # fmt: off
-    tail = far / 2 + square * _power_series(
-        square, (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760))
-    # fmt: on
-    value = tail + steps.sum(axis=1) - np.log1p(10 / x)
-    return value, -square / 2 - far * square / 6 - (steps**2).sum(axis=1) + 10 * far / x
-
-
-def gamma_shapes(spread: Float[Array, " k"], most: float) -> Float[Array, " k"]:
-    """The x at which `log_minus_digamma` is `spread`, at most `most`: the shapes of Gammas fitted to precisions u.
-
-    Raises:
-        ArithmeticError: a spread is negative, which that of numbers u > 0 cannot be.
-
-    Source: the first guess is Minka's (2002), "Estimating a Gamma distribution", within 1.5 percent.
-    """
-    if not (spread >= 0).all():
-        raise ArithmeticError(f"the spread of log-precisions is negative: {spread}")
-    spread = np.maximum(spread, 0.5 / most)
-    shapes = (3 - spread + np.sqrt((3 - spread) ** 2 + 24 * spread)) / (12 * spread)
-    # Newton's method on logarithmic axes, where the function is all but straight: its slopes lie between -1.16 and -1.
-    for _ in range(6):
-        value, slope = log_minus_digamma(shapes)
-        change = -np.log(value / spread) * value / (shapes * slope)
-        shapes = shapes * np.exp(change)
-        if abs(change).max() < 1e-9:
-            break
-    return np.minimum(shapes, most)
-
-
-def _power_series(x: Float[Array, " k"], coefficients: tuple[float, ...]) -> Float[Array, " k"]:
-    """sum_i coefficients_i x^i."""
-    total = np.full_like(x, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
-        total = total * x + coefficient
-    return total
 
 
 def _are_degrees(values: Array) -> bool:

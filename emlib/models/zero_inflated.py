@@ -14,11 +14,12 @@ Technometrics 34, section 2; the data are those of Thisted (1988), section 4.2.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
 from emlib.arrays import Array, Labels
+from emlib.charts import Chart, chart_of
 from emlib.families.family import Family, Params, Stats
 
 if TYPE_CHECKING:
@@ -86,3 +87,8 @@ class ZeroInflated(Generic[Params, Stats]):
         # A row is drawn for the zeros too, and thrown away: the family alone knows how wide a row is.
         x = self.family.sample(params, np.maximum(hidden - 1, 0), rng)
         return np.where((hidden == 0)[:, None], 0.0, x)
+
+
+@chart_of.register
+def _(family: ZeroInflated, params: Any) -> Chart[Any]:  # type: ignore[type-arg]
+    return chart_of(family.family, params)

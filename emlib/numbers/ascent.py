@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEMPSTER = Source("Dempster, Laird & Rubin (1977), table 1", "dempster1977")
 RAO = [125, 18, 20, 34]
 """Offspring of four kinds."""
-ROUNDED = "the paper is one unit of its last digit too high, as if rounding had piled up in its arithmetic"
+ROUNDED = "printed one unit of the last digit too high, as if rounding errors had added up"
 
 
 @cache
@@ -38,7 +38,7 @@ def linkage() -> tuple[Comparison, ...]:
     Source: Dempster, Laird & Rubin (1977), table 1.
     """
     return DEMPSTER.compare_each(
-        "Genetic linkage: p after step {}",
+        "Genetic linkage: estimate of p after step {}",
         "0.608247423 0.624321051 0.626488879 0.626777323 "
         "0.626815632 0.626820719 0.626821395 0.626821484",
         linkage_steps()[1:9],
@@ -55,7 +55,9 @@ def linkage_limit() -> tuple[Comparison, ...]:
     section = Source("Dempster, Laird & Rubin (1977), section 1", DEMPSTER.cite)
     limit = linkage_steps()[-1]
     return (
-        section.compare("Genetic linkage: p in the limit", "0.6268214980", limit, because=ROUNDED),
+        section.compare(
+            "Genetic linkage: estimate of p in the limit", "0.6268214980", limit, because=ROUNDED
+        ),
     )
 
 

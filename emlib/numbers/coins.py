@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from emlib.arrays import Array
 
-DO_BATZOGLOU = Source("Do & Batzoglou (2008), figure 1")
+DO_BATZOGLOU = Source("Do & Batzoglou (2008), figure 1", "do2008")
 HEADS = np.array([5.0, 9.0, 8.0, 4.0, 7.0])
 TOSSES = np.column_stack([HEADS, 10 - HEADS])
 """Heads and tails of five sets of ten tosses."""
@@ -56,7 +56,7 @@ def responsibilities() -> tuple[Comparison, ...]:
     Source: Do & Batzoglou (2008), figure 1b, step 2.
     """
     shares = MODEL.responsibilities(TOSSES, _steps()[0].params)
-    what = "Two coins: share of coin A in set {}"
+    what = "Two coins, at the start: probability that set {} is of coin A"
     return DO_BATZOGLOU.compare_each(what, "0.45 0.80 0.73 0.35 0.65", shares[:, 0])
 
 
@@ -72,7 +72,10 @@ def expected_tosses() -> tuple[Comparison, ...]:
             "AB", ("21.3 8.6", "11.7 8.4"), _steps()[0].stats.components.totals, strict=True
         )
         for comparison in DO_BATZOGLOU.compare_each(
-            f"Two coins: expected {{}} of coin {coin}", printed, expected, names=("heads", "tails")
+            f"Two coins, at the start: expected number of {{}} of coin {coin}",
+            printed,
+            expected,
+            names=("heads", "tails"),
         )
     )
 
@@ -83,7 +86,7 @@ def first_step() -> tuple[Comparison, ...]:
 
     Source: Do & Batzoglou (2008), figure 1b, step 3.
     """
-    what = "Two coins: heads of coin {} after one step"
+    what = "Two coins, after one step: probability of heads of coin {}"
     return DO_BATZOGLOU.compare_each(what, "0.71 0.58", _heads(1), names="AB")
 
 
@@ -95,10 +98,10 @@ def tenth_step() -> tuple[Comparison, ...]:
     """
     return tuple(
         DO_BATZOGLOU.compare(
-            f"Two coins: heads of coin {name} after ten steps",
+            f"Two coins, after ten steps: probability of heads of coin {name}",
             printed,
             ten,
-            because=f"the figure shows step ten, not the limit, which is {limit:.5f}",
+            because=f"the figure stops at step ten; the limit is {limit:.5f}",
         )
         for name, printed, ten, limit in zip(
             "AB", ("0.80", "0.52"), _heads(10), _heads(60), strict=True

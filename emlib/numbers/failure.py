@@ -16,8 +16,10 @@ from emlib.numbers.gaussian_mixtures import mclust
 from emlib.published import Comparison, Source
 from emlib.variants.squarem import squarem_steps
 
-MURRAY = Source("Murray (1977), discussion of Dempster, Laird & Rubin, p. 27", "dempster1977")
-SBIC = Source("R package sBIC, example of the galaxies")
+MURRAY = Source("Murray (1977), p. 27", "murray1977")
+SBIC = Source(
+    "Weihs & Plummer (2016), vignette Gaussian Mixtures of the R package sBIC", "weihs2016"
+)
 
 CORNERS = [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]
 SIDES = [[2.0, np.nan], [2.0, np.nan], [-2.0, np.nan], [-2.0, np.nan]]
@@ -67,12 +69,15 @@ def _galaxies(
 def galaxies() -> tuple[Comparison, ...]:
     """One, two and three normal curves fitted to the velocities of 82 galaxies, in thousands of km/s.
 
-    Source: R package sBIC; Scrucca et al. (2016), by their R package mclust.
+    Source: Weihs & Plummer (2016), the R package sBIC; Scrucca et al. (2016), by their R package mclust.
     """
     one = _galaxies([20.0], [20.0])
     low, high = _galaxies([20.0, 22.0], [30.0, 1.0]), _galaxies([9.7, 21.9], [1.0, 10.0])
     three = _galaxies([9.7, 21.4, 33.0], [1.0, 5.0, 1.0])
-    what, printed = "Galaxies: log-likelihood with {}", mclust("V, 3 components", "galaxies")
+    what, printed = (
+        "Galaxies, {}: log-likelihood of velocities in 1000 km/s",
+        mclust("V, 3 components", "galaxies"),
+    )
     df = Mixture(Gaussian()).free_parameters(three.params)
     return (
         SBIC.compare(what.format("one component"), "-240.3379", one.log_likelihood),
@@ -80,11 +85,11 @@ def galaxies() -> tuple[Comparison, ...]:
             what.format("two components"),
             "-220.2445",
             low.log_likelihood,
-            because="as if the printed run had stopped a little below the top of its hill; "
-            f"from another start EM climbs a higher one, to {high.log_likelihood:.4f}",
+            because="as if the printed run had stopped a little below its maximum; "
+            f"from another start EM reaches a higher one, {high.log_likelihood:.4f}",
         ),
         printed.compare(what.format("three components"), "-203.1792", three.log_likelihood),
-        printed.compare("Galaxies: number of parameters of three components", "8", df),
+        printed.compare("Galaxies, three components: number of parameters", "8", df),
     )
 
 

@@ -60,19 +60,19 @@ def seven_responsibilities() -> tuple[Comparison, ...]:
         comparison
         for point, row, ours in zip(SEVEN, rows, shares, strict=True)
         for comparison in table.compare_each(
-            f"Seven points: share of component {{}} in the point {point:g}",
+            f"Seven points, at the start: responsibility of component {{}} for the point {point:g}",
             row,
             ours,
-            because="the book has 0.001, and so 0.999, for a share that rounds to 0.000"
+            because="the book prints 0.001 and 0.999 for what rounds to 0.000 and 1.000"
             if point == 0
             else "",
         )
     ]
     sums = text.compare_each(
-        "Seven points: sum of the shares of component {}",
+        "Seven points, at the start: sum of the responsibilities of component {}",
         "2.058 2.008 2.934",
         shares.sum(axis=0),
-        because="the book adds shares that it rounded before, the 0.001 among them",
+        because="the book adds responsibilities as it printed them, rounded",
     )
     return (*entries, *sums)
 
@@ -85,7 +85,7 @@ def seven_first_step() -> tuple[Comparison, ...]:
     """
     params = _seven_points()[1].params
     means, variances = params.components.means.ravel(), params.components.variances.ravel()
-    what = "Seven points: {} of component {{}} after one step"
+    what = "Seven points, after one step: {} of component {{}}"
     return (
         *_mml("example 11.3").compare_each(what.format("mean"), "-2.7 -0.4 3.7", means),
         *_mml("example 11.4").compare_each(what.format("variance"), "0.14 0.44 1.53", variances),
@@ -102,8 +102,8 @@ def seven_log_likelihoods() -> tuple[Comparison, ...]:
     start, first, *_ = (step.log_likelihood for step in _seven_points())
     text = _mml("section 11.2.4")
     return (
-        text.compare("Seven points: log-likelihood at the start", "-28.3", start),
-        text.compare("Seven points: log-likelihood after one step", "-14.4", first),
+        text.compare("Seven points, at the start: log-likelihood", "-28.3", start),
+        text.compare("Seven points, after one step: log-likelihood", "-14.4", first),
     )
 
 
@@ -115,7 +115,7 @@ def seven_limit() -> tuple[Comparison, ...]:
     """
     params = _seven_points()[-1].params
     means, variances = params.components.means.ravel(), params.components.variances.ravel()
-    equation, what = _mml("eq. (11.57)"), "Seven points: {} of component {{}} in the limit"
+    equation, what = _mml("eq. (11.57)"), "Seven points, in the limit: {} of component {{}}"
     return (
         *equation.compare_each(what.format("weight"), "0.29 0.28 0.43", params.weights),
         *equation.compare_each(what.format("mean"), "-2.75 -0.50 3.64", means),
@@ -136,18 +136,23 @@ def old_faithful_waits() -> tuple[Comparison, ...]:
 
     Source: Scrucca et al. (2016), by their R package mclust.
     """
-    params, printed = waits().params, mclust("V, 2 components", "faithful$waiting")
+    params, printed = waits().params, mclust("V, 2 components", "waiting of faithful")
     means = params.components.means.ravel()
     deviations = np.sqrt(params.components.variances.ravel())
-    what, df = "Waits of Old Faithful: {} of component {{}}", MODEL.free_parameters(params)
+    what, df = (
+        "Waits of Old Faithful, two components: {} of component {{}}",
+        MODEL.free_parameters(params),
+    )
     return (
         *printed.compare_each(what.format("weight"), ".36089 .63911", params.weights),
         *printed.compare_each(what.format("mean"), "54.6149 80.0911", means),
         *printed.compare_each(what.format("standard deviation"), "5.8712 5.8677", deviations),
         printed.compare(
-            "Waits of Old Faithful: log-likelihood", "-1034.0017", waits().log_likelihood
+            "Waits of Old Faithful, two components: log-likelihood",
+            "-1034.0017",
+            waits().log_likelihood,
         ),
-        printed.compare("Waits of Old Faithful: number of parameters", "5", df),
+        printed.compare("Waits of Old Faithful, two components: number of parameters", "5", df),
     )
 
 
@@ -164,9 +169,9 @@ def old_faithful() -> tuple[Comparison, ...]:
     printed, df = mclust("VVV, 2 components", "faithful"), MODEL.free_parameters(trace.params)
     return (
         printed.compare(
-            "Old Faithful, both columns: log-likelihood", "-1130.264", trace.log_likelihood
+            "Old Faithful, two free components: log-likelihood", "-1130.264", trace.log_likelihood
         ),
-        printed.compare("Old Faithful, both columns: number of parameters", "11", df),
+        printed.compare("Old Faithful, two free components: number of parameters", "11", df),
     )
 
 

@@ -19,13 +19,10 @@ from emlib.numbers.ascent import DEMPSTER, RAO, linkage_steps
 from emlib.published import Comparison, Source
 from emlib.variants.squarem import squarem_steps
 
-HASSELBLAD = Source(
-    "Hasselblad (1969), data; the digits of the maximum by Newton's method", "hasselblad1969"
-)
-VARADHAN = Source("Varadhan & Roland (2008), the Poisson mixture")
-SQUAREM = Source("R package SQUAREM, file tests/Hasselblad1969.R")
-LOUIS = Source("Louis (1982), example 1")
-ROOT = Source("The linkage data of Dempster, Laird & Rubin (1977)", DEMPSTER.cite)
+LOUIS = Source("Louis (1982), example 1", "louis1982")
+SQUAREM = Source("Du & Varadhan (2020), test Hasselblad1969.R of the R package SQUAREM", "du2020")
+TURBOEM = Source("Bobb & Varadhan (2021), vignette of the R package turboEM", "bobb2021")
+VARADHAN = Source("Varadhan & Roland (2008), the Poisson mixture", "varadhan2008")
 
 Params = MixtureParams[Poissons]
 
@@ -39,7 +36,7 @@ def linkage_ratios() -> tuple[Comparison, ...]:
     steps = linkage_steps()
     errors = steps[:7] - steps[-1]
     return DEMPSTER.compare_each(
-        "Genetic linkage: ratio of the error after step {} to the one before",
+        "Genetic linkage: ratio of the error after step {} to that before the step",
         "0.1465 0.1346 0.1330 0.1328 0.1328 0.1328",
         errors[1:] / errors[:-1],
     )
@@ -49,13 +46,13 @@ def linkage_ratios() -> tuple[Comparison, ...]:
 def linkage_information() -> tuple[Comparison, ...]:
     """The rate at which EM converges on the genetic linkage data, and the standard error of its limit.
 
-    Source: Dempster, Laird & Rubin (1977), table 1, print the rate as 0.1328; Louis (1982), example 1.
+    Source: Dempster, Laird & Rubin (1977), table 1, last column; Louis (1982), example 1.
     """
     found = information(GeneticLinkage(), RAO, Linkage(linkage_steps()[-1]))
     return (
-        ROOT.compare("Genetic linkage: rate of convergence", "0.1327787", found.rate),
+        DEMPSTER.compare("Genetic linkage: rate of convergence", "0.1328", found.rate),
         LOUIS.compare(
-            "Genetic linkage: standard error of p",
+            "Genetic linkage: standard error of the estimate of p",
             "0.051467",
             found.standard_errors["nonrecombinant"].item(),
         ),
@@ -74,36 +71,32 @@ def _deaths() -> tuple[Step[Params, MixtureStatistics[Sums]], Information]:
 
 @cache
 def deaths() -> tuple[Comparison, ...]:
-    """Two Poisson distributions fitted to the death notices of each day.
+    """Two Poisson distributions fitted to the death notices of each day: all digits that are printed, and seven.
 
-    Source: Hasselblad (1969) has the data and the model.
+    Source: Du & Varadhan (2020), in a test of their R package SQUAREM, the params; Bobb & Varadhan (2021), in the
+    vignette of their R package turboEM, the log-likelihood. Hasselblad (1969) has the data and the model.
     """
-    params, what = _deaths()[0].params, "Death notices: {} of component {{}}"
+    last, _ = _deaths()
+    first, second = last.params.components.rates
+    values, what = (last.params.weights[1], second, first), "Death notices, two Poissons: {}"
+    names = ("weight of the second", "rate of the second", "rate of the first")
     return (
-        *HASSELBLAD.compare_each(what.format("weight"), ".3598854 .6401146", params.weights),
-        *HASSELBLAD.compare_each(
-            what.format("rate"), "1.2560951 2.6634044", params.components.rates
+        *SQUAREM.compare_each(
+            f"{what}, rounded",
+            "0.6401146 2.6634044 1.2560951",
+            values,
+            names=names,
         ),
-        HASSELBLAD.compare(
-            "Death notices: log-likelihood", "-1989.94586", _deaths()[0].log_likelihood
+        *SQUAREM.compare_each(
+            what,
+            "0.6401146029910 2.6634043566619 1.2560951012662",
+            values,
+            because="as if the run behind these digits had stopped while EM still moved the eleventh decimal",
+            names=names,
         ),
-    )
-
-
-@cache
-def deaths_to_thirteen_digits() -> tuple[Comparison, ...]:
-    """The same two Poisson distributions, with the digits that a test of a program prints.
-
-    Source: R package SQUAREM, file tests/Hasselblad1969.R.
-    """
-    params = _deaths()[0].params
-    return SQUAREM.compare_each(
-        "Death notices, as a test of a program has them: {}",
-        "0.6401146029910 2.6634043566619 1.2560951012662",
-        (params.weights[1], *params.components.rates[::-1]),
-        because="the program stopped when a step was shorter than its tolerance; "
-        "EM crawls, and the digits after the tenth had still to move",
-        names=("weight of component 2", "rate of component 2", "rate of component 1"),
+        TURBOEM.compare(
+            what.format("minus log-likelihood"), "1989.945859883", -last.log_likelihood
+        ),
     )
 
 
@@ -114,14 +107,11 @@ def deaths_rates() -> tuple[Comparison, ...]:
     Source: Varadhan & Roland (2008).
     """
     found = _deaths()[1]
-    largest = HASSELBLAD.compare("Death notices: spectral radius of EM", "0.995666", found.rate)
-    return (
-        largest,
-        *VARADHAN.compare_each(
-            "Death notices: eigenvalue {} of the derivative of EM",
-            "0.9957 0.7204",
-            found.missing_fractions[:2],
-        ),
+    return VARADHAN.compare_each(
+        "Death notices, two Poissons: {} eigenvalue of the derivative of the EM step",
+        "0.9957 0.7204",
+        found.missing_fractions[:2],
+        names=("largest", "second"),
     )
 
 
@@ -129,6 +119,5 @@ NUMBERS: tuple[Callable[[], tuple[Comparison, ...]], ...] = (
     linkage_ratios,
     linkage_information,
     deaths,
-    deaths_to_thirteen_digits,
     deaths_rates,
 )

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from emlib.arrays import Array
 
 EARLY = (
-    "mclust stops when a step gains less than a hundred-thousandth of the log-likelihood, before "
-    "the maximum; where the likelihood is flat, the shares of the components are farther off"
+    "by default mclust stops when a step gains less than a hundred-thousandth of the "
+    "log-likelihood, short of the maximum"
 )
 
 
@@ -39,7 +39,12 @@ def _criteria(fit: Fit) -> tuple[float, ...]:
     return fit.log_likelihood, fit.df, -fit.bic, -fit.icl
 
 
-CRITERIA = ("log-likelihood", "number of parameters", "BIC of mclust", "ICL of mclust")
+CRITERIA = (
+    "log-likelihood",
+    "number of parameters",
+    "BIC, signed as in mclust",
+    "ICL, signed as in mclust",
+)
 
 
 @cache
@@ -50,7 +55,7 @@ def old_faithful() -> tuple[Comparison, ...]:
     """
     fit = _fit(load("faithful").matrix(), "EEE", 3)
     what = "Old Faithful, three components of one covariance: {}"
-    paper = Source("Scrucca et al. (2016), The R Journal 8/1, faithful", "scrucca2016")
+    paper = Source("Scrucca et al. (2016), example faithful", "scrucca2016")
     return (
         *paper.compare_each(
             what, "-1126.361 11 -2314.386 -2360.865", _criteria(fit), EARLY, CRITERIA
@@ -60,7 +65,7 @@ def old_faithful() -> tuple[Comparison, ...]:
             "-1126.326 -2314.316",
             (fit.log_likelihood, -fit.bic),
             EARLY,
-            ("log-likelihood", "BIC of mclust"),
+            ("log-likelihood", "BIC, signed as in mclust"),
         ),
     )
 
@@ -124,7 +129,7 @@ def diabetes() -> tuple[Comparison, ...]:
     """
     patients = load("diabetes").matrix("glufast", "glutest", "instest")
     misprinted = np.where(patients == [np.nan, 455.0, np.nan], 45.0, patients)
-    what, model = "Diabetes, {}: {{}}", "VVV, 3 components"
+    what, model = "Diabetes, three free components, {}: {{}}", "VVV, 3 components"
     return (
         *mclust(model, "diabetes").compare_each(
             what.format("with 45 for the 455 of one row"),
@@ -151,9 +156,9 @@ def prior() -> tuple[Comparison, ...]:
     model = MaximumPosterior(Mixture(Gaussian()), MixturePrior(fraley_raftery(data, 2)))
     *_, last = islice(em_steps(model, data, waits().params), 201)
     params, log_likelihood = last.params, last.stats.stats.log_likelihood
-    printed = mclust("V, 2 components", "faithful$waiting, priorControl(), tolerance 1e-14")
-    what = "Waits of Old Faithful, with a prior: {} of component {{}}"
-    still = "mclust stopped where EM still moved the twelfth digit"
+    printed = mclust("V, 2 components", "waiting of faithful, its default prior, tolerance 1e-14")
+    what = "Waits of Old Faithful, two components, with a prior: {} of component {{}}"
+    still = "as if mclust had stopped while EM still moved the twelfth digit"
     return (
         *printed.compare_each(
             what.format("weight"), "0.36037080535764 0.63962919464236", params.weights, still
@@ -165,7 +170,7 @@ def prior() -> tuple[Comparison, ...]:
             what.format("variance"), "32.58932 33.54501", params.components.variances.ravel()
         ),
         printed.compare(
-            "Waits of Old Faithful, with a prior: log-likelihood without the prior",
+            "Waits of Old Faithful, two components, with a prior: log-likelihood without it",
             "-1034.0939225",
             log_likelihood,
         ),

@@ -22,7 +22,7 @@ MODEL = HiddenMarkov(Poisson())
 
 
 def _table(place: str) -> Source:
-    return Source(f"{BOOK}, {place}")
+    return Source(f"{BOOK}, {place}", "zucchini2009")
 
 
 def _counts() -> Array:
@@ -51,29 +51,39 @@ def earthquakes_mixed() -> tuple[Comparison, ...]:
     Source: Zucchini & MacDonald (2009), table 1.2.
     """
     rows = (
-        ("391.9189", "1.000", "19.364"),
-        ("360.3690", "0.676 0.324", "15.777 26.840"),
-        ("356.8489", "0.278 0.593 0.130", "12.736 19.785 31.629"),
-        ("356.7337", "0.093 0.354 0.437 0.116", "10.584 15.528 20.969 32.079"),
+        ("one Poisson", "391.9189", "1.000", "19.364"),
+        ("mixture of two Poissons", "360.3690", "0.676 0.324", "15.777 26.840"),
+        ("mixture of three Poissons", "356.8489", "0.278 0.593 0.130", "12.736 19.785 31.629"),
+        (
+            "mixture of four Poissons",
+            "356.7337",
+            "0.093 0.354 0.437 0.116",
+            "10.584 15.528 20.969 32.079",
+        ),
     )
     table, found = _table("table 1.2"), []
-    early = "as if the general minimiser behind the table had stopped before the last digit"
-    for k, (height, weights, rates) in enumerate(rows, 1):
+    cut = "as if the digits had been cut off there, not rounded"
+    for k, (mixture, height, weights, rates) in enumerate(rows, 1):
         guess = [float(rate) for rate in rates.split()]
         start = MixtureParams(np.full(k, 1 / k), Poissons(np.round(guess)))
         trace = em(Mixture(Poisson()), _counts(), start, tol=1e-17, steps=squarem_steps)
-        name = f"Earthquakes, {k} of Poisson: "
+        name = f"Earthquakes, {mixture}: "
         reached, params = trace.params.components.rates, trace.params
         found += [
             table.compare(f"{name}minus log-likelihood", height, -trace.log_likelihood),
             *table.compare_each(f"{name}weight {{}}", weights, params.weights),
-            *table.compare_each(f"{name}rate {{}}", rates, reached, early if k > 2 else ""),
+            *table.compare_each(f"{name}rate {{}}", rates, reached, cut if k > 2 else ""),
         ]
     return tuple(found)
 
 
 def _steps(
-    rates: list[float], stay: float, printed: dict[int, str], place: str, names: list[str]
+    count: str,
+    rates: list[float],
+    stay: float,
+    printed: dict[int, str],
+    place: str,
+    names: list[str],
 ) -> tuple[Comparison, ...]:
     """Rows of a table of EM steps, from a chain that stays with some probability and moves to any state alike."""
     k = len(rates)
@@ -84,10 +94,15 @@ def _steps(
     for number, step in enumerate(islice(em_steps(MODEL, _counts(), start), max(printed) + 1)):
         if number in printed:
             params = step.params
-            values = {f"p(z_1 = {state + 1})": params.initial[state] for state in range(k)}
-            values |= {f"rate {state + 1}": params.emissions.rates[state] for state in range(k)}
+            values = {
+                f"probability of starting in state {state + 1}": params.initial[state]
+                for state in range(k)
+            }
             values |= {
-                f"p({i + 1} to {j + 1})": params.transitions[i, j]
+                f"rate of state {state + 1}": params.emissions.rates[state] for state in range(k)
+            }
+            values |= {
+                f"probability of moving from state {i + 1} to {j + 1}": params.transitions[i, j]
                 for i in range(k)
                 for j in range(k)
             }
@@ -95,7 +110,7 @@ def _steps(
             row = printed[number]
             chosen = names if len(row.split()) > 1 else names[-1:]
             found += _table(place).compare_each(
-                f"Earthquakes, chain of {k} states: {{}} after step {number}",
+                f"Earthquakes, chain of {count} states, after step {number}: {{}}",
                 row,
                 [values[name] for name in chosen],
                 names=chosen,
@@ -117,8 +132,15 @@ def two_states() -> tuple[Comparison, ...]:
         50: "0.071626 0.11903 15.421 26.018 1.00000 341.87870",
         110: "0.071626 0.11903 15.421 26.018 1.00000 341.87870",
     }
-    names = ["p(1 to 2)", "p(2 to 1)", "rate 1", "rate 2", "p(z_1 = 1)", "minus log-likelihood"]
-    return _steps([10.0, 30.0], 0.9, rows, "table 4.1", names)
+    names = [
+        "probability of moving from state 1 to 2",
+        "probability of moving from state 2 to 1",
+        "rate of state 1",
+        "rate of state 2",
+        "probability of starting in state 1",
+        "minus log-likelihood",
+    ]
+    return _steps("two", [10.0, 30.0], 0.9, rows, "table 4.1", names)
 
 
 @cache
@@ -133,8 +155,15 @@ def three_states() -> tuple[Comparison, ...]:
         2: "12.265 19.078 29.581 0.99588 0.00412 330.63689",
         30: "13.134 19.713 29.710 1.00000 0.00000 328.52748",
     }
-    names = ["rate 1", "rate 2", "rate 3", "p(z_1 = 1)", "p(z_1 = 2)", "minus log-likelihood"]
-    return _steps([10.0, 20.0, 30.0], 0.8, rows, "table 4.2", names)
+    names = [
+        "rate of state 1",
+        "rate of state 2",
+        "rate of state 3",
+        "probability of starting in state 1",
+        "probability of starting in state 2",
+        "minus log-likelihood",
+    ]
+    return _steps("three", [10.0, 20.0, 30.0], 0.8, rows, "table 4.2", names)
 
 
 def _stationary(moves: list[list[float]], rates: list[float]) -> HiddenMarkovParams[Poissons]:
@@ -167,10 +196,10 @@ def stationary() -> tuple[Comparison, ...]:
             what.format(name),
             printed,
             (params.initial[0], -MODEL.log_likelihood(_counts(), params)),
-            because="the book computes with more digits of the moves than it prints"
+            because="as if the book had computed with more digits of the probabilities than it prints"
             if name == "three"
             else "",
-            names=("p(z_1 = 1)", "minus log-likelihood"),
+            names=("probability of state 1", "minus log-likelihood"),
         )
     )
 

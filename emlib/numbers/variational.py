@@ -28,7 +28,9 @@ def old_faithful() -> tuple[Comparison, ...]:
     weights = em(model, x, model.from_responsibilities(x, guess)).params.expected.weights
     return (
         BISHOP.compare(
-            "Old Faithful: components of six that keep weight", "2", (weights > 0.01).sum()
+            "Old Faithful, scaled: how many of six components keep any weight",
+            "2",
+            (weights > 0.01).sum(),
         ),
     )
 

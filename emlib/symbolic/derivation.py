@@ -20,7 +20,8 @@ import mpmath
 import sympy as sp
 
 from emlib.symbolic.inequality import NonNegative
-from emlib.symbolic.notation import latex, meanings_expanded
+from emlib.symbolic.notation import latex, meanings_expanded, readable
+from emlib.symbolic.numeric import difference
 from emlib.symbolic.reduce import ProofError, evaluated, residue
 
 Relation: TypeAlias = Literal["=", r"\ge", r"\le"]
@@ -44,6 +45,7 @@ class Claim:
     """Where the link was compared numerically; empty for a link that was proved."""
     given: tuple[sp.Eq, ...] = ()
     seconds: float = 0.0
+    """Processor time that the check took."""
 
     @property
     def method(self) -> str:
@@ -74,7 +76,7 @@ class Claim:
             self._check_at_points()
         elif self.left.is_infinite or self.right.is_infinite:
             if self.relation != "=" or evaluated(self.left) != self.right:
-                raise ProofError(f"{self}\n  the left side is {evaluated(self.left)}")
+                raise ProofError(f"{self}\n  the left side is {readable(evaluated(self.left))}")
         else:
             self._check_difference()
 
@@ -83,20 +85,48 @@ class Claim:
             raise ProofError(
                 f"{self}: an inequality needs a lemma, given as by=..., and an equation none"
             )
-        difference = self.left - self.right
-        if self.relation == r"\le":
-            difference = -difference
+        shapes = [s.shape if isinstance(s, sp.MatrixExpr) else () for s in (self.left, self.right)]
+        if shapes[0] != shapes[1]:
+            raise ProofError(f"{self}\n  the two sides are not of one shape")
+        self._look_for_a_difference()
+        self.prove()
+
+    def _gap(self) -> sp.Expr:
+        """What must be zero, or be the lemma's expression."""
+        return self.right - self.left if self.relation == r"\le" else self.left - self.right
+
+    def _look_for_a_difference(self) -> None:
+        """Numbers put in for the symbols find most slips at once, and show them to a reader."""
+        found = difference(self.left, self.right, self.given, self.relation)
+        if found is not None:
+            raise ProofError(f"{self}\n  the two sides differ: {found}")
         if self.by is not None:
-            difference -= self.by.expression
+            found = difference(self._gap(), self.by.expression, self.given)
+            if found is not None:
+                raise ProofError(
+                    f"{self}\n  the sides differ by something else than the lemma's "
+                    f"{readable(self.by.expression)}: {found}"
+                )
+
+    def prove(self) -> None:
+        """Reduce the difference of the sides to zero.
+
+        Raises:
+            ProofError: something is left of it.
+        """
+        gap = self._gap()
+        if self.by is not None:
+            gap -= self.by.expression
             for need in self.by.needs:
                 unproved = residue(need.lhs - need.rhs, self.given)
                 if unproved != 0:
                     raise ProofError(
-                        f"{self}\n  the lemma needs {need}, but there {unproved} is left"
+                        f"{self}\n  the lemma needs {readable(need)}, "
+                        f"but there {readable(unproved)} is left"
                     )
-        left_over = residue(difference, self.given)
+        left_over = residue(gap, self.given)
         if left_over != 0:
-            raise ProofError(f"{self}\n  the two sides differ by {left_over}")
+            raise ProofError(f"{self}\n  the two sides differ by {readable(left_over)}")
 
     def _check_at_points(self) -> None:
         for point in self.points:
@@ -107,7 +137,8 @@ class Claim:
                 )
 
     def __str__(self) -> str:
-        return f"{self.left} {self.relation} {self.right} ({self.because})"
+        sign = {"=": "=", r"\ge": ">=", r"\le": "<="}[self.relation]
+        return f"{readable(self.left)} {sign} {readable(self.right)} ({self.because})"
 
 
 @dataclass(frozen=True)
@@ -182,9 +213,13 @@ class Derivation:
         return NonNegative(sign * (self.start - self.end), equality, self.label, self.given)
 
     def _with(self, claim: Claim) -> Derivation:
-        began = time.perf_counter()
-        claim.check()
-        timed = replace(claim, seconds=time.perf_counter() - began)
+        began = time.process_time()
+        try:
+            claim.check()
+        except ProofError as refusal:
+            line = chr(ord("a") + len(self.claims))
+            raise ProofError(f"{self.label}, line ({line}): {refusal}") from refusal
+        timed = replace(claim, seconds=time.process_time() - began)
         return replace(self, claims=(*self.claims, timed))
 
     def tex(self) -> str:

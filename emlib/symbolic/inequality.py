@@ -8,6 +8,7 @@ from typing import Any
 
 import sympy as sp
 
+from emlib.symbolic.matrices import PositiveDefinite, PositiveDefiniteEntry, quadratic
 from emlib.symbolic.notation import meanings_expanded, with_fresh_indices
 from emlib.symbolic.reduce import ProofError, residue
 
@@ -18,7 +19,7 @@ FACTS = ("positive", "negative", "nonnegative", "nonpositive", "zero", "nonzero"
 class NonNegative:
     """An expression that is at least zero wherever its symbols keep their assumptions.
 
-    Made by `minimum` and `square`, and by `Derivation.lemma`; never by hand.
+    Made by `minimum`, `square`, `positive` and `quadratic_form`, and by `Derivation.lemma`; never by hand.
     """
 
     expression: sp.Expr
@@ -113,9 +114,34 @@ def square(expression: sp.Expr) -> NonNegative:
     Raises:
         ProofError: the expression is not known to be real.
     """
-    if not meanings_expanded(expression).is_real:
+    # Real wherever it is defined: SymPy alone would ask whether a denominator is zero.
+    parts = sp.fraction(sp.together(meanings_expanded(expression)))
+    if not all(part.is_real for part in parts):
         raise ProofError(f"{expression} is not known to be real")
     return NonNegative(expression**2, (sp.Eq(expression, 0, evaluate=False),))
+
+
+def positive(expression: sp.Expr) -> NonNegative:
+    """What is positive by the signs of its symbols alone.
+
+    Raises:
+        ProofError: the expression is not known to be positive.
+    """
+    if not meanings_expanded(expression).is_positive:
+        raise ProofError(f"{expression} is not known to be positive")
+    return NonNegative(expression, ())
+
+
+def quadratic_form(column: sp.MatrixExpr, matrix: sp.MatrixExpr) -> NonNegative:
+    """column' matrix column, for a positive definite matrix.
+
+    Raises:
+        ProofError: the matrix is not known to be positive definite.
+    """
+    if not isinstance(matrix, (PositiveDefinite, PositiveDefiniteEntry)):
+        raise ProofError(f"{matrix} is not known to be positive definite")
+    at = sp.Eq(column, sp.ZeroMatrix(*column.shape), evaluate=False)
+    return NonNegative(quadratic(column, matrix), (at,))
 
 
 def _keep_assumptions(symbol: sp.Expr, value: sp.Expr) -> None:

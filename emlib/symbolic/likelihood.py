@@ -7,7 +7,7 @@ from functools import cache
 import sympy as sp
 
 from emlib.symbolic.derivation import Derivation
-from emlib.symbolic.inequality import minimum, square
+from emlib.symbolic.inequality import minimum, positive, square
 from emlib.symbolic.notation import NormalDensity, in_order, latex, named
 
 n = sp.Symbol("n", integer=True)
@@ -114,6 +114,71 @@ def global_maximum() -> Derivation:
     )
 
 
+def _at_the_maximum(*variables: sp.Symbol) -> sp.Expr:
+    """A second derivative of the log-likelihood at the mean and variance of the sample."""
+    slope = sp.Derivative(normal_log_likelihood(mu, v), *variables)
+    return sp.Subs(slope, (mu, v), (x_bar, s2))
+
+
+@cache
+def mean_curvature() -> Derivation:
+    """At its maximum the log-likelihood of a Gaussian bends down in the mean."""
+    return (
+        Derivation("eq-normal-mean-curvature", _at_the_maximum(mu, mu), given=sample_moments)
+        .equals(-N / s2, because="each observation contributes $-1/v$, and at the maximum $v=s^2$")
+        .at_most(0, because="a count over a variance is positive", by=positive(N / s2))
+    )
+
+
+@cache
+def variance_curvature() -> Derivation:
+    """At its maximum the log-likelihood of a Gaussian bends down in the variance."""
+    return (
+        Derivation("eq-normal-variance-curvature", _at_the_maximum(v, v), given=sample_moments)
+        .equals(
+            sp.Subs(
+                in_order(N / (2 * v**2), -sp.Sum((x[n] - mu) ** 2, data) / v**3),
+                (mu, v),
+                (x_bar, s2),
+            ),
+            because="differentiate $-\\frac N{2v}+\\frac1{2v^2}\\sum(x_n-\\mu)^2$ once more",
+        )
+        .equals(-N / (2 * s2**2), because="at the maximum the sum of squares is $Ns^2$")
+        .at_most(0, because="a count over a square is positive", by=positive(N / (2 * s2**2)))
+    )
+
+
+@cache
+def hessian_determinant() -> Derivation:
+    """The Hessian of a Gaussian's log-likelihood is negative definite at the maximum.
+
+    Its first entry is negative and its determinant positive.
+    """
+    h11, h22, h12 = (
+        named(rf"H_{{{place}}}", _at_the_maximum(*by))
+        for place, by in (("11", (mu, mu)), ("22", (v, v)), ("12", (mu, v)))
+    )
+    return (
+        Derivation(
+            "eq-normal-hessian", in_order(h11 * h22, -(h12**2)), given=sample_moments
+        )
+        .equals(
+            in_order(_at_the_maximum(mu, mu) * _at_the_maximum(v, v), -(_at_the_maximum(mu, v) ** 2)),
+            because="the entries of the Hessian are the second derivatives at the maximum",
+        )
+        .equals(
+            N**2 / (2 * s2**3),
+            because="the mixed derivative $-\\sum(x_n-\\bar x)/s^4$ is zero there, since deviations from the "
+            "mean add up to zero",
+        )
+        .at_least(
+            0,
+            because="so both eigenvalues have the sign of $H_{11}$, which is negative",
+            by=positive(N**2 / (2 * s2**3)),
+        )
+    )
+
+
 successes, failures = sp.symbols("s f", positive=True)
 p = sp.Symbol("p", positive=True)
 rate = sp.Symbol("lambda", positive=True)
@@ -147,19 +212,80 @@ def bernoulli_score() -> Derivation:
 
 
 @cache
+def bernoulli_curvature() -> Derivation:
+    """The log-likelihood of a coin bends down everywhere, so its one stationary point is its maximum."""
+    ell = successes * sp.log(p) + failures * sp.log(1 - p)
+    return (
+        Derivation("eq-bernoulli-curvature", sp.Derivative(ell, (p, 2)))
+        .equals(
+            in_order(-successes / p**2, -failures / (1 - p) ** 2),
+            because="differentiate $s/p-f/(1-p)$ once more",
+        )
+        .at_most(
+            0,
+            because="counts times squares, each with a minus",
+            by=square(sp.sqrt(successes) / p) + square(sp.sqrt(failures) / (1 - p)),
+        )
+    )
+
+
+def poisson_log_likelihood(value: sp.Expr) -> sp.Expr:
+    """l(rate) of N counts."""
+    terms = x[n] * sp.log(value) - value - sp.log(sp.factorial(x[n]))
+    return named(rf"\ell({latex(value)})", sp.Sum(terms, data))
+
+
+poisson_mean = sp.Symbol(r"\bar{x}", positive=True)
+counts_add_up = sp.Eq(sp.Sum(x[n], data), N * poisson_mean)
+
+
+@cache
+def poisson_score() -> Derivation:
+    """The slope for counts is zero where the rate is their mean."""
+    return (
+        Derivation(
+            "eq-poisson-score",
+            sp.Derivative(poisson_log_likelihood(rate), rate),
+            given=(counts_add_up,),
+        )
+        .equals(
+            sp.Sum(in_order(x[n] / rate, -1), data),
+            because="differentiate term by term; the factorials do not move",
+        )
+        .equals(
+            N * (poisson_mean - rate) / rate,
+            because="add up: the slope has the sign of the distance from $\\lambda$ to the mean count",
+        )
+    )
+
+
+@cache
+def poisson_curvature() -> Derivation:
+    """The log-likelihood of counts bends down everywhere, so its one stationary point is its maximum."""
+    second = sp.Derivative(poisson_log_likelihood(rate), (rate, 2))
+    return (
+        Derivation("eq-poisson-curvature", second, given=(counts_add_up,))
+        .equals(
+            -N * poisson_mean / rate**2,
+            because="differentiate $N\\bar x/\\lambda-N$ once more",
+        )
+        .at_most(
+            0,
+            because="a count over a square, with a minus",
+            by=positive(N * poisson_mean / rate**2),
+        )
+    )
+
+
+@cache
 def poisson_global() -> Derivation:
     """No other rate does better than the mean count."""
-
-    def ell(value: sp.Expr) -> sp.Expr:
-        terms = x[n] * sp.log(value) - value - sp.log(sp.factorial(x[n]))
-        return named(rf"\ell({latex(value)})", sp.Sum(terms, data))
-
-    mean = sp.Symbol(r"\bar{x}", positive=True)
+    mean = poisson_mean
     return (
         Derivation(
             "eq-poisson-global",
-            ell(mean) - ell(rate),
-            given=(sp.Eq(sp.Sum(x[n], data), N * mean),),
+            poisson_log_likelihood(mean) - poisson_log_likelihood(rate),
+            given=(counts_add_up,),
         )
         .equals(
             N * mean * in_order(rate / mean, -1, -sp.log(rate / mean)),
@@ -192,7 +318,13 @@ DERIVATIONS = (
     variance_score,
     log_tangent_line,
     global_maximum,
+    mean_curvature,
+    variance_curvature,
+    hessian_determinant,
     bernoulli_score,
+    bernoulli_curvature,
+    poisson_score,
+    poisson_curvature,
     poisson_global,
     moment_matching,
 )

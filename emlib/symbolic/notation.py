@@ -7,6 +7,12 @@ from typing import Any
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
+
+from emlib.symbolic.matrices import Gradient, MatrixSum, quadratic
+
+INDEXED_OVER = (sp.Sum, sp.Product, MatrixSum)
+"""What runs over a range of an index."""
 
 
 class Named(sp.Symbol):  # type: ignore[misc]
@@ -48,22 +54,70 @@ class Named(sp.Symbol):  # type: ignore[misc]
         return self if old not in self.meaning.free_symbols else self.meaning.subs(old, new)
 
 
-def named(latex: str, meaning: Any) -> Named:
+class NamedMatrix(sp.MatrixSymbol):  # type: ignore[misc]
+    """A matrix symbol with a meaning."""
+
+    meaning: sp.MatrixExpr
+
+    def __new__(cls, name: Any, rows: Any, columns: Any, meaning: Any) -> NamedMatrix:
+        symbol: NamedMatrix = super().__new__(cls, name, rows, columns)
+        symbol.meaning = meaning
+        return symbol
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.meaning)
+
+    @property
+    def free_symbols(self) -> set[sp.Basic]:
+        """Those of the meaning too."""
+        symbols: set[sp.Basic] = self.meaning.free_symbols
+        return {self} | symbols
+
+
+class FreeIndex(sp.Symbol):  # type: ignore[misc]
+    """An index that stands for any one of a range; made by `any_of`."""
+
+    range: tuple[sp.Expr, sp.Expr]
+
+    def __new__(cls, name: str, low: Any, high: Any) -> FreeIndex:
+        symbol: FreeIndex = sp.Symbol.__xnew__(cls, name, integer=True)
+        symbol.range = (sp.sympify(low), sp.sympify(high))
+        return symbol
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.range)
+
+
+def any_of(name: str, low: Any, high: Any) -> FreeIndex:
+    """An index that is not summed over and may be any from low to high.
+
+    A Kronecker delta with it then picks one term out of a sum over that range: the slope of sum_k f(mu_k) in mu_j.
+    """
+    return FreeIndex(name, low, high)
+
+
+def named(latex: str, meaning: Any) -> Any:
     """A symbol, written as this LaTeX, that stands for the expression wherever a proof looks."""
+    if isinstance(meaning, sp.MatrixExpr):
+        return NamedMatrix(latex, *meaning.shape, meaning)
     return Named(latex, meaning)
 
 
 class NormalDensity(sp.Function):  # type: ignore[misc]
-    """N(x | mu, v), the normal density with mean mu and variance v."""
+    """N(x | mu, v), the normal density with mean mu and variance v; for columns, with covariance matrix v."""
 
     nargs = 3
     is_positive = True
     is_real = True
+    is_commutative = True
 
     @property
     def meaning(self) -> sp.Expr:
         """The density written out."""
         x, mean, variance = self.args
+        if isinstance(variance, sp.MatrixExpr):
+            root = sp.sqrt((2 * sp.pi) ** variance.shape[0] * sp.Determinant(variance))
+            return sp.exp(-quadratic(x - mean, sp.Inverse(variance)) / 2) / root
         return sp.exp(-((x - mean) ** 2) / (2 * variance)) / sp.sqrt(2 * sp.pi * variance)
 
     def _latex(self, printer: LatexPrinter) -> str:
@@ -76,13 +130,14 @@ class NamedEntry(sp.Function):  # type: ignore[misc]
 
     name: str
     template: sp.Expr
-    index: sp.Symbol
+    indices: tuple[sp.Symbol, ...]
     is_real = True
 
     @property
     def meaning(self) -> sp.Expr:
         """The template at this index."""
-        return with_fresh_indices(self.template).xreplace({self.index: self.args[0]})
+        places = dict(zip(self.indices, self.args, strict=True))
+        return with_fresh_indices(self.template).xreplace(places)
 
     @property
     def free_symbols(self) -> set[sp.Basic]:
@@ -97,14 +152,17 @@ class NamedEntry(sp.Function):  # type: ignore[misc]
         return self.meaning.subs(old, new)
 
     def _latex(self, printer: LatexPrinter) -> str:
-        return f"{self.name}_{{{printer.doprint(self.args[0])}}}"
+        return f"{self.name}_{{{''.join(map(printer.doprint, self.args))}}}"
 
 
-def named_entry(latex: str, index: sp.Symbol, meaning: Any) -> type[NamedEntry]:
-    """A function of an index that stands for the expression with that index."""
+def named_entry(
+    latex: str, index: sp.Symbol | tuple[sp.Symbol, ...], meaning: Any
+) -> type[NamedEntry]:
+    """A function of an index, or of several, that stands for the expression with those."""
+    indices = index if isinstance(index, tuple) else (index,)
     expression = sp.sympify(meaning)
     positive = meanings_expanded(expression).is_positive
-    facts = {"name": latex, "template": expression, "index": index, "is_positive": positive}
+    facts = {"name": latex, "template": expression, "indices": indices, "is_positive": positive}
     return type(f"Named_{latex}", (NamedEntry,), facts)
 
 
@@ -122,16 +180,17 @@ def meanings_expanded(expression: sp.Expr, keep: tuple[type[sp.Basic], ...] = ()
 
 def with_fresh_indices(expression: sp.Expr) -> sp.Expr:
     """The expression with an index of its own for each sum, so that nothing put into a sum is captured by it."""
-    seen: dict[tuple[sp.Basic, ...], sp.Sum] = {}
+    seen: dict[sp.Basic, sp.Basic] = {}
 
-    def renamed(function: sp.Expr, *limits: sp.Tuple) -> sp.Sum:
-        if (function, *limits) not in seen:  # a sum that occurs twice stays one, and may cancel
+    def renamed(total: sp.Basic) -> sp.Basic:
+        if total not in seen:  # a sum that occurs twice stays one, and may cancel
+            function, *limits = total.args
             fresh = {limit[0]: sp.Dummy(limit[0].name, integer=True) for limit in limits}
             bounds = (limit.xreplace(fresh) for limit in limits)
-            seen[function, *limits] = sp.Sum(function.xreplace(fresh), *bounds)
-        return seen[function, *limits]
+            seen[total] = total.func(function.xreplace(fresh), *bounds)
+        return seen[total]
 
-    return expression.replace(sp.Sum, renamed)
+    return expression.replace(lambda part: isinstance(part, INDEXED_OVER), renamed)
 
 
 class InOrder(sp.Function):  # type: ignore[misc]
@@ -204,7 +263,9 @@ class BookPrinter(LatexPrinter):  # type: ignore[misc]
         """No parentheses around what is one symbol or fraction: log p, not log(p)."""
         (argument,) = expression.args
         inner = self.doprint(argument)
-        atomic = isinstance(argument, (sp.Symbol, sp.Indexed, NormalDensity, NamedEntry))
+        atomic = isinstance(
+            argument, (sp.Symbol, sp.Indexed, NormalDensity, NamedEntry, sp.Determinant)
+        )
         body = rf"\log {inner}" if atomic else rf"\log\left({inner}\right)"
         return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
 
@@ -213,6 +274,29 @@ class BookPrinter(LatexPrinter):  # type: ignore[misc]
         indices = [self.doprint(index) for index in expression.indices]
         separator = "" if all(len(index) == 1 for index in indices) else ","
         return f"{self.doprint(expression.base)}_{{{separator.join(indices)}}}"
+
+    def _print_MatMul(self, product: sp.MatMul) -> str:
+        """A sign or number first, then the matrices in their order."""
+        number, matrices = product.as_coeff_matrices()
+        if number.could_extract_minus_sign():
+            return "- " + self._bracketed(sp.MatMul(-number, *matrices) if number != -1 else sp.MatMul(*matrices))
+        factors = [self._bracketed(matrix) for matrix in matrices]
+        return " ".join(([] if number == 1 else [self._bracketed(number)]) + factors)
+
+    def _print_MatAdd(self, expression: sp.MatAdd) -> str:
+        """Positive terms first."""
+        terms = sorted(expression.args, key=_is_subtracted)
+        return _joined([self.doprint(term) for term in terms])
+
+    def _print_Transpose(self, expression: sp.Transpose) -> str:
+        inner = self.parenthesize(expression.arg, PRECEDENCE["Pow"], strict=True)
+        return rf"{inner}^{{\top}}"
+
+    def _print_Trace(self, expression: sp.Trace) -> str:
+        return rf"\operatorname{{tr}}\left({self.doprint(expression.arg)}\right)"
+
+    def _print_Identity(self, expression: sp.Identity) -> str:
+        return "I"
 
     def _print_Subs(self, expression: sp.Subs) -> str:
         body, old, new = expression.args
@@ -228,10 +312,87 @@ def latex(expression: Any) -> str:
     return str(BookPrinter().doprint(expression))
 
 
+class PlainPrinter(StrPrinter):  # type: ignore[misc]
+    """Plain text for messages: names as in the book, sums in words."""
+
+    def _print(self, expr: Any, **kwargs: Any) -> str:
+        # SymPy asks an indexed symbol first how it wants to be printed.
+        if isinstance(expr, sp.Indexed):
+            return self._print_Indexed(expr)
+        return str(super()._print(expr, **kwargs))
+
+    def _print_Dummy(self, symbol: sp.Dummy) -> str:
+        return str(symbol.name)
+
+    def _print_Symbol(self, symbol: sp.Symbol) -> str:
+        return str(symbol.name)
+
+    def _print_Sum(self, expression: sp.Sum) -> str:
+        return self._ranged("sum", expression.function, expression.limits)
+
+    def _print_Product(self, expression: sp.Product) -> str:
+        return self._ranged("product", expression.function, expression.limits)
+
+    def _print_MatrixSum(self, expression: MatrixSum) -> str:
+        return self._ranged("sum", expression.function, [expression.limit])
+
+    def _ranged(self, word: str, function: sp.Basic, limits: Any) -> str:
+        places = [f"{word}_({i}={a}..{b})" for i, a, b in (map(self.doprint, lim) for lim in limits)]
+        return " ".join([*reversed(places), f"[{self.doprint(function)}]"])
+
+    def _print_Indexed(self, expression: sp.Indexed) -> str:
+        indices = [self.doprint(index) for index in expression.indices]
+        separator = "" if all(len(index) == 1 for index in indices) else ","
+        joined = separator.join(indices)
+        return f"{self.doprint(expression.base.label)}_{joined if len(joined) < 3 else f'({joined})'}"
+
+    def _print_Derivative(self, expression: sp.Derivative) -> str:
+        variables = "".join(f" d/d{self.doprint(variable)}" for variable in expression.variables)
+        return f"{variables.strip()} [{self.doprint(expression.expr)}]"
+
+    def _print_Subs(self, expression: sp.Subs) -> str:
+        body, old, new = expression.args
+        points = (f"{self.doprint(s)} = {self.doprint(v)}" for s, v in zip(old, new, strict=True))
+        return f"({self.doprint(body)} at {', '.join(points)})"
+
+    def _print_Gradient(self, expression: Gradient) -> str:
+        body, variable = map(self.doprint, expression.args)
+        return f"d/d{variable} [{body}]"
+
+    def _print_InOrder(self, expression: InOrder) -> str:
+        return f"{self.doprint(expression.args[0])}" + "".join(
+            f" - {self.parenthesize(-t, PRECEDENCE['Mul'])}"
+            if t.could_extract_minus_sign()
+            else f" + {self.doprint(t)}"
+            for t in expression.args[1:]
+        )
+
+    def _print_NormalDensity(self, density: NormalDensity) -> str:
+        x, mean, variance = map(self.doprint, density.args)
+        return f"N({x} | {mean}, {variance})"
+
+    def _print_NamedEntry(self, entry: NamedEntry) -> str:
+        return f"{getattr(entry, 'name', type(entry).__name__)}_{''.join(map(self.doprint, entry.args))}"
+
+    def _print_Relational(self, relation: sp.Rel) -> str:
+        return f"{self.doprint(relation.lhs)} {relation.rel_op.replace('==', '=')} {self.doprint(relation.rhs)}"
+
+
+def readable(expression: Any) -> str:
+    """The expression as plain text, for a message."""
+    return str(PlainPrinter({"order": "none"}).doprint(expression)).replace("**", "^")
+
+
 def _joined(terms: list[str]) -> str:
     """Terms with a plus between them, but for those that begin with a minus."""
     signed = (f"- {t[1:].lstrip()}" if t.startswith("-") else f"+ {t}" for t in terms[1:])
     return " ".join([terms[0], *signed])
+
+
+def _is_subtracted(term: sp.MatrixExpr) -> bool:
+    return isinstance(term, sp.MatMul) and bool(
+        term.as_coeff_matrices()[0].could_extract_minus_sign()
+    )
 
 
 def _numerator_and_denominator(product: sp.Expr) -> tuple[list[sp.Expr], list[sp.Expr]]:

@@ -7,14 +7,33 @@ SymPy simplifies closed expressions well and sums over a symbolic range poorly. 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import sympy as sp
 
+from emlib.symbolic.integrals import integrated
+from emlib.symbolic.matrices import Gradient, MatrixSum
 from emlib.symbolic.notation import NamedEntry, meanings_expanded, with_fresh_indices
+from emlib.symbolic.words import (
+    Det,
+    Loop,
+    Words,
+    added,
+    as_matrix,
+    exchanged,
+    exchanged_words,
+    multiplied,
+    opened,
+    scalars,
+    scaled,
+    sum_letter,
+    trace,
+    transposed,
+    words,
+)
 
-OPERATORS = (sp.Derivative, sp.Subs, sp.Limit, sp.Integral)
+OPERATORS = (sp.Derivative, sp.Subs, sp.Limit, sp.Integral, Gradient)
 """What must see the meaning of a name before it acts."""
 
 
@@ -32,28 +51,133 @@ def residue(expression: sp.Expr, given: Sequence[sp.Eq] = ()) -> sp.Expr:
         ProofError: the expression holds what this reduction is not made for: rounded numbers, infinite sums, a slope
             in an integer.
     """
+    if isinstance(expression, sp.MatrixBase):
+        left = expression.applyfunc(lambda entry: residue(entry, given))
+        return sp.Integer(0) if left.is_zero_matrix else left
     # Two sides that agree whatever r_n stands for need not have it written out; a derivative must see inside.
-    if not expression.has(*OPERATORS) and _reduced(expression, given, keep=(NamedEntry,)) == 0:
+    reduced = _reduced_matrix if isinstance(expression, sp.MatrixExpr) else _reduced
+    if not expression.has(*OPERATORS) and reduced(expression, given, keep=(NamedEntry,)) == 0:
         return sp.Integer(0)
-    return _reduced(expression, given)
+    return reduced(expression, given)
 
 
 def _reduced(
     expression: sp.Expr, given: Sequence[sp.Eq], keep: tuple[type[sp.Basic], ...] = ()
 ) -> sp.Expr:
     def plain(side: sp.Expr) -> sp.Expr:
-        return with_fresh_indices(evaluated(meanings_expanded(side, keep)))
+        return _one_term_chosen(scalars(_plain(side, keep)))
 
     whole = plain(expression)
     _refuse_what_is_not_exact(whole)
     if _simplified(_together(whole), thorough=False) == 0:
         return sp.Integer(0)
-    sums = _Sums()
-    flat = sp.expand_log(sp.expand(sums.flatten(whole)))
+    matrices = _matrices_given(given, keep)
+    scalar = [(plain(e.lhs), plain(e.rhs)) for e in given if not isinstance(e.lhs, sp.MatrixExpr)]
+
+    def left_of(expression: sp.Expr, thorough: bool) -> sp.Expr:
+        sums = _Sums()
+        flat = sp.expand_log(sp.expand(sums.flatten(expression)))
+        flat = sums.flatten(exchanged(flat, matrices))
+        for known, value in scalar:
+            left = sp.expand_log(sp.expand(sums.flatten(known)))
+            # Solved for one of its terms; most have one only.
+            coefficient, pivot = sp.Add.make_args(left)[-1].as_coeff_Mul()
+            if not pivot.is_number:
+                flat = flat.subs(pivot, (value - left + coefficient * pivot) / coefficient)
+        left = _simplified(flat, thorough)
+        return sp.Integer(0) if left == 0 else sums.restored(left)
+
+    other_way = _other_way_round(whole)
+    if other_way != whole and left_of(other_way, thorough=False) == 0:
+        return sp.Integer(0)
+    return left_of(whole, thorough=not keep)
+
+
+def _one_term_chosen(expression: sp.Expr) -> sp.Expr:
+    """Sums with a Kronecker delta are the one term it leaves, if the index it asks for lies in the range."""
+    if not expression.has(sp.KroneckerDelta):
+        return expression
+    limits = {limit[0]: tuple(limit[1:]) for s in expression.atoms(sp.Sum) for limit in s.limits}
+
+    def chosen(term: sp.Expr, index: sp.Symbol, *bounds: sp.Expr) -> sp.Expr:
+        for factor in sp.Mul.make_args(term):
+            if isinstance(factor, sp.KroneckerDelta) and index in factor.args:
+                (other,) = set(factor.args) - {index}
+                if limits.get(other, getattr(other, "range", None)) == bounds:
+                    return term.xreplace({index: other})
+        return sp.Sum(term, (index, *bounds))
+
+    def term_by_term(function: sp.Expr, limit: sp.Tuple, *others: sp.Tuple) -> sp.Expr:
+        if not function.has(sp.KroneckerDelta):
+            return sp.Sum(function, limit, *others)
+        terms = sp.Add.make_args(sp.expand(function))
+        total = sp.Add(*(chosen(term, *limit) for term in terms))
+        return sp.Sum(total, *others) if others else total
+
+    return expression.replace(sp.Sum, term_by_term)
+
+
+def _other_way_round(expression: sp.Expr) -> sp.Expr:
+    """Sums of sums with the inner one outside, where its range does not depend on the outer index."""
+
+    def turned(total: sp.Expr, limit: sp.Tuple, *limits: sp.Tuple) -> sp.Expr:
+        sums = [part for part in sp.Mul.make_args(total) if isinstance(part, sp.Sum)]
+        if limits or len(sums) != 1 or len(sums[0].limits) != 1:
+            return sp.Sum(total, limit, *limits)
+        ((inner, its_limit),) = [sums[0].args]
+        if limit[0] in sp.Tuple(*its_limit[1:]).free_symbols or limit[0] not in inner.free_symbols:
+            return sp.Sum(total, limit)
+        return sp.Sum(sp.Sum(total / sums[0] * inner, limit), its_limit)
+
+    return expression.replace(sp.Sum, turned)
+
+
+def _plain(side: sp.Expr, keep: tuple[type[sp.Basic], ...]) -> sp.Expr:
+    return with_fresh_indices(evaluated(meanings_expanded(side, keep)))
+
+
+def _reduced_matrix(
+    expression: sp.MatrixExpr, given: Sequence[sp.Eq], keep: tuple[type[sp.Basic], ...] = ()
+) -> sp.Expr:
+    """The same for a matrix: what is left of the coefficients of its words."""
+    part = exchanged_words(words(_plain(expression, keep)), _matrices_given(given, keep))
+    scalar = [equation for equation in given if not isinstance(equation.lhs, sp.MatrixExpr)]
+    for whole in (part, *_times_what_is_inverted(part)):
+        left = {word: _reduced(number, scalar, keep) for word, number in whole.items()}
+        left = {word: number for word, number in left.items() if number != 0}
+        if not left:
+            return sp.Integer(0)
+    return as_matrix(part, *expression.shape)
+
+
+def _times_what_is_inverted(part: Words) -> Iterator[Words]:
+    """The words times a sum whose inverse stands first or last in one: it vanishes only if they do."""
+    for side in (0, -1):
+        letters = {word[side] for word in part if word}
+        for letter in letters:
+            if letter.inverse and isinstance(letter.base, sp.MatAdd):
+                inverted = words(sp.Transpose(letter.base) if letter.transposed else letter.base)
+                yield multiplied(inverted, part) if side == 0 else multiplied(part, inverted)
+
+
+def _matrices_given(
+    given: Sequence[sp.Eq], keep: tuple[type[sp.Basic], ...]
+) -> dict[sp.MatrixExpr, Words]:
+    """Given equations between matrices, each solved for a sum that stands alone in it."""
+    known: dict[sp.MatrixExpr, Words] = {}
     for equation in given:
-        flat = flat.subs(sums.flatten(plain(equation.lhs)), plain(equation.rhs))
-    left = _simplified(flat, thorough=not keep)
-    return sp.Integer(0) if left == 0 else sums.restored(left)
+        if isinstance(equation.lhs, sp.MatrixExpr):
+            left = exchanged_words(words(_plain(equation.lhs, keep)), known)
+            sums = [w for w in left if len(w) == 1 and isinstance(w[0].base, MatrixSum)]
+            if not sums:
+                raise ProofError(f"{equation}: expected a sum on the left")
+            pivot = max(sums, key=lambda word: sp.count_ops(word[0].base.function))
+            coefficient = left.pop(pivot)
+            right = words(_plain(equation.rhs, keep))
+            value = scaled(added(right, scaled(left, sp.Integer(-1))), 1 / coefficient)
+            letter = pivot[0]
+            known[letter.base] = transposed(value) if letter.transposed else value
+    return known
 
 
 def _refuse_what_is_not_exact(expression: sp.Expr) -> None:
@@ -65,19 +189,34 @@ def _refuse_what_is_not_exact(expression: sp.Expr) -> None:
 
 
 def evaluated(expression: sp.Expr) -> sp.Expr:
-    """Derivatives, substitutions and limits carried out, inner ones first; sums left alone."""
-    expression = expression.replace(sp.Derivative, _differentiated)
-    expression = expression.replace(
-        sp.Subs,
-        lambda body, old, new: with_fresh_indices(body).xreplace(dict(zip(old, new, strict=True))),
+    """Derivatives, substitutions, limits, integrals and products carried out, inner ones first; sums left alone."""
+    actions: dict[type[sp.Basic], Callable[..., sp.Expr]] = {
+        sp.Derivative: _differentiated,
+        sp.Subs: _substituted,
+        sp.Limit: lambda *arguments: sp.limit(*map(_bare, arguments)),
+        sp.Integral: integrated,
+        sp.Product: _product,
+    }
+    return expression.replace(
+        lambda part: type(part) in actions, lambda part: actions[type(part)](*part.args)
     )
-    return expression.replace(sp.Limit, lambda *arguments: sp.limit(*map(_bare, arguments)))
+
+
+def _substituted(body: sp.Expr, old: sp.Tuple, new: sp.Tuple) -> sp.Expr:
+    return with_fresh_indices(body).xreplace(dict(zip(old, new, strict=True)))
+
+
+def _product(function: sp.Expr, *limits: sp.Tuple) -> sp.Expr:
+    """A product of positive factors is the exponential of a sum of logarithms."""
+    if not function.is_positive:
+        return sp.Product(function, *limits)
+    return sp.exp(sp.Sum(sp.log(function), *limits))
 
 
 def _differentiated(body: sp.Expr, *variables: sp.Tuple) -> sp.Expr:
     if any(variable[0].is_integer for variable in variables):
         raise ProofError(f"{body} has no slope in an integer such as {variables[0][0]}")
-    return sp.diff(body, *variables)
+    return sp.diff(scalars(body), *variables)
 
 
 def _bare(argument: sp.Basic) -> sp.Basic | str:
@@ -86,6 +225,7 @@ def _bare(argument: sp.Basic) -> sp.Basic | str:
 
 def _simplified(expression: sp.Expr, thorough: bool = True) -> sp.Expr:
     """The first of a few rewritings that gives zero, else the shortest of them; cheap ones first."""
+    expression, names = _named_numbers(_with_gamma(expression))
     expanded = sp.expand_log(sp.expand(expression))
     attempts = _CHEAP + (_THOROUGH if thorough else ())
     results = []
@@ -94,7 +234,30 @@ def _simplified(expression: sp.Expr, thorough: bool = True) -> sp.Expr:
         if result == 0:
             return sp.Integer(0)
         results.append(result)
-    return min(results, key=sp.count_ops)
+    return min(results, key=sp.count_ops).xreplace(names)
+
+
+def _with_gamma(expression: sp.Expr) -> sp.Expr:
+    """Factorials and their kin through gamma, and gamma(a + 1) = a gamma(a) applied."""
+    if not expression.has(*_FACTORIALS, sp.gamma, sp.polygamma):
+        return expression
+    for kin in _FACTORIALS:
+        expression = expression.replace(kin, lambda *a, kin=kin: kin(*a).rewrite(sp.gamma))
+    expression = expression.replace(sp.loggamma, lambda argument: sp.log(sp.gamma(argument)))
+    return sp.expand_func(expression)
+
+
+_FACTORIALS = (sp.factorial, sp.binomial, sp.beta, sp.loggamma)
+
+
+def _named_numbers(expression: sp.Expr) -> tuple[sp.Expr, dict[sp.Symbol, sp.Expr]]:
+    """Numbers made of matrices as symbols, so that SymPy need not know what they are."""
+    # Larger ones first: a determinant may hold a loop.
+    names = {
+        part: sp.Dummy("t", real=True, positive=part.is_positive)
+        for part in sorted(expression.atoms(Loop, Det), key=sp.count_ops, reverse=True)
+    }
+    return expression.xreplace(names), {name: part for part, name in names.items()}
 
 
 def _over_one_denominator(expression: sp.Expr) -> sp.Expr:
@@ -109,8 +272,22 @@ def _simplify_twice(expression: sp.Expr) -> sp.Expr:
     return sp.simplify(sp.expand(_simplify_logs(expression)))
 
 
+def _settled(expression: sp.Expr) -> sp.Expr:
+    """One exponential a term, its exponent over one denominator; powers of sums likewise."""
+    if not expression.has(sp.exp, sp.Pow):
+        return expression
+    expression = expression.replace(
+        lambda part: part.is_Pow and part.base.is_Add and not part.exp.is_Integer,
+        lambda part: sp.expand_power_base(sp.factor(sp.together(part.base)) ** part.exp),
+    )
+    terms = sp.Add.make_args(sp.expand(expression, power_exp=False))
+    combined = sp.Add(*(sp.powsimp(term, combine="exp") for term in terms))
+    settled = combined.replace(sp.exp, lambda exponent: sp.exp(sp.cancel(exponent)))
+    return sp.expand(settled, power_exp=False)
+
+
 Rewriting: TypeAlias = Callable[[sp.Expr], sp.Expr]
-_CHEAP: tuple[Rewriting, ...] = (sp.expand, _over_one_denominator)
+_CHEAP: tuple[Rewriting, ...] = (sp.expand, _over_one_denominator, _settled)
 _THOROUGH: tuple[Rewriting, ...] = (_simplify_logs, _simplify_twice)
 
 
@@ -167,6 +344,12 @@ class _Sums:
         result = sp.Integer(0)
         for term in sp.Add.make_args(sp.expand(sp.expand_log(sp.expand(total.function)))):
             outside, inside = term.as_independent(index, as_Add=False)
+            loops = [f for f in sp.Mul.make_args(inside) if isinstance(f, Loop)]
+            if len(loops) == 1:  # the sum moves into the trace, around the letters that depend on its index
+                fixed, moving = opened(loops[0], index)
+                letter = sum_letter(moving, inside / loops[0], index, low, high)
+                result += outside * trace({(*fixed, letter): sp.Integer(1)}, letter.base.shape[0])
+                continue
             count = high - low + 1
             result += outside * (count if inside == 1 else self._symbol(inside, index, low, high))
         return self._split(sp.Sum(result, *outer)) if outer else result

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from emlib.charts import Chart, chart_of
 from emlib.em import Model, Statistics, prepared
 from emlib.variants.penalised import Penalised
 
@@ -72,3 +73,8 @@ class MaximumPosterior(Generic[Data, Params, Stats]):
         """Q(params) + log prior(params)."""
         surrogate = self.model.expected_log_joint(stats.stats, params)
         return surrogate + self.prior.log_density(self.model, params)
+
+
+@chart_of.register
+def _(model: MaximumPosterior, params: Any) -> Chart[Any]:  # type: ignore[type-arg]
+    return chart_of(model.model, params)

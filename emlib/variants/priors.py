@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from emlib.arrays import Array, log_floored, real, rows
+from emlib.arrays import Array, expectation, real, rows
 from emlib.families import ExponentialFamily, Family, Gaussian, Gaussians, Sums
 from emlib.families.family import refuse_empty
 from emlib.families.moments import Moments
@@ -49,7 +49,8 @@ class MixturePrior(Generic[Params, Stats]):
 
     def log_density(self, model: Mixture[Params, Stats], params: MixtureParams[Params]) -> float:
         """The Dirichlet's plus the components'."""
-        weights = (self.concentration - 1) * float(log_floored(params.weights).sum())
+        unseen = np.full(len(params.weights), self.concentration - 1)
+        weights = expectation(unseen, params.log_weights)
         return weights + self.components.log_density(model.family, params.components)
 
     def m_step(
@@ -72,8 +73,8 @@ class Conjugate:
 
     def log_density(self, family: ExponentialFamily[Params], params: Params) -> float:
         """<totals, eta_k> - count A(eta_k), summed over components."""
-        inner = float((family.natural(params) @ self.totals).sum())
-        return inner - self.count * float(family.log_partition(params).sum())
+        k = len(family.log_partition(params))
+        return family.log_likelihood(np.tile(self.totals, (k, 1)), np.full(k, self.count), params)
 
     def from_mean(self, family: Family[Params, Sums], stats: Sums) -> Params:
         """The fit to the data with those never seen."""

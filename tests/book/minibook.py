@@ -55,6 +55,7 @@ def write_book(
         (root / "emlib" / name).write_text(text)
     shutil.copytree(ROOT / "book" / "_templates", root / "book" / "_templates")
     shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
+    (root / "book" / "_extra").mkdir()
     (root / "book" / "references.bib").write_text(REFERENCES)
     for name, text in pages.items():
         (root / "book" / name).write_text(text)

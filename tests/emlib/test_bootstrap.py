@@ -453,3 +453,13 @@ def test_a_product_is_bootstrapped_in_all_its_parts():
     assert set(found) == {"weights", "0.means", "0.covariances", "1.probabilities"}
     # Labels are aligned: the two means, four apart, do not mix.
     assert (found["0.means"] < 0.5).all()
+
+
+def test_a_seed_is_no_generator(refuses):
+    model, params = Mixture(Poisson()), MixtureParams([1.0], Poissons([1.0]))
+    with refuses(
+        ValueError, "rng: expected a random generator", "np.random.default_rng(0)", "got 0"
+    ):
+        bootstrap(model, [1, 2, 0], params, rng=0)
+    with refuses(ValueError, "rng: expected a random generator", "got None"):
+        likelihood_ratio_test(model, [1, 2, 0], 1, rng=None)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from emlib.__main__ import main
 from emlib.datasets import load
 from emlib.families import Gaussian, Gaussians
 from emlib.information import standard_errors
-from emlib.published import Published
+from emlib.numbers import gaussian_mixtures, rate
 
 FAITHFUL = str(resources.files("emlib.datasets").joinpath("faithful.csv"))
 DEATHS = str(resources.files("emlib.datasets").joinpath("deaths.csv"))
@@ -66,11 +67,16 @@ def test_a_fit_in_words(run):
     assert lines[0] == "gaussian mixture, model VVV, components: 2"
     assert lines[1] == "272 rows of waiting"
     found = {line.split()[0]: line.split() for line in lines if line[:1].strip()}
-    Published("-1034.0017", "mclust 6, waiting, V,2").check(float(found["log-likelihood"][1]))
+    _, _, first, second, _, _, log_likelihood, _ = (
+        one.published for one in gaussian_mixtures.old_faithful_waits()
+    )
+    log_likelihood.check(float(found["log-likelihood"][1]))
     assert found["df"][1] == "5"
     assert "converged, from" in out
     means = [line.split() for line in lines if line.strip().startswith("mean")]
-    assert sorted(float(words[2]) for words in means) == pytest.approx([54.6149, 80.0911], abs=1e-3)
+    assert sorted(float(words[2]) for words in means) == pytest.approx(
+        [float(first.value), float(second.value)], abs=1e-3
+    )
     assert all(words[3].startswith("(0.") for words in means)
     assert "In brackets: standard errors." in out
     assert "Warning" not in out
@@ -100,7 +106,8 @@ def test_a_fit_as_json_has_every_digit(run):
 def test_weights_and_counts(run):
     weighted = ("--columns", "deaths", "--weights", "days", "--family", "poisson")
     found = as_json(run("fit", DEATHS, *weighted, "--components", 2, "--json"))
-    Published("-1989.946", "Hasselblad (1969)").check(found["log_likelihood"])
+    *_, height = rate.deaths()
+    assert -found["log_likelihood"] == pytest.approx(float(height.published.value), abs=5e-4)
     assert (found["rows"], found["observations"]) == (10, 1096)
     assert found["model"] == "poisson"
     _, out, _ = run("fit", DEATHS, *weighted, "--components", 1)
@@ -323,10 +330,11 @@ def test_a_wrong_model(run):
 # ---- as a program ------------------------------------------------------------------------------
 
 
-def program(*arguments, **options):
+def program(*arguments, stdout=subprocess.PIPE, **options):
     return subprocess.run(
         [sys.executable, "-m", "emlib", *arguments],
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         check=False,
         env=os.environ | {"PYTHONWARNINGS": "error"},
         **options,
@@ -346,3 +354,29 @@ def test_help_says_what_the_status_means():
     done = program("--help")
     assert done.returncode == 0
     assert b"exit status: 0 if there is a fit, 1 if there is none, 2 if" in done.stdout
+
+
+def test_a_column_is_data_or_weights(run, table):
+    path = table("a,w\n1,2\n3,1\n2,1\n")
+    status, out, err = run("fit", path, "--components", 1, "--columns", "a,w", "--weights", "w")
+    assert (status, out) == (2, "")
+    assert "column 'w' holds the weights, and cannot be data too" in err
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no such device")
+def test_a_full_disk_is_told():
+    with FULL.open("w") as full:
+        done = program("fit", FAITHFUL, "--components", "1", stdout=full)
+    assert done.returncode == 3
+    assert done.stderr == b"emlib: standard output: No space left on device\n"
+
+
+def test_a_closed_pipe_is_silent():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        done = program("fit", FAITHFUL, "--components", "1", stdout=closed)
+    assert (done.returncode, done.stderr) == (3, b"")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from emlib import Mixture, MixtureParams, em, em_steps
-from emlib.charts import Chart, chart
-from emlib.covariance_charts import chart_of, covariance_chart
+from emlib.charts import Chart, chart, chart_of
+from emlib.covariance_charts import covariance_chart
 from emlib.data import Chunks, Weighted
 from emlib.datasets import load
 from emlib.differences import derivative
@@ -39,8 +39,8 @@ from emlib.information import (
 from emlib.models.alleles import AlleleCounting, AlleleFrequencies
 from emlib.models.linkage import GeneticLinkage, Linkage
 from emlib.models.zero_inflated import ZeroInflated
+from emlib.numbers import rate
 from emlib.parameters import entries, parameters
-from emlib.published import Published
 
 RAO = [125, 18, 20, 34]
 MLE = Linkage((15 + np.sqrt(15**2 + 4 * 197 * 68)) / (2 * 197))
@@ -108,16 +108,21 @@ def test_linkage_information_is_that_of_the_formulas():
 
 
 def test_linkage_rate_and_standard_error_are_the_published_ones():
-    dlr = "Dempster, Laird & Rubin (1977), section 1, and Louis (1982), example 1"
+    p = MLE.nonrecombinant
+    complete = (125 * p / (2 + p) + 34) / p**2 + 38 / (1 - p) ** 2
     for coordinates in (BY_P, None):
         found = information(GeneticLinkage(), RAO, MLE, coordinates)
-        Published("0.1327787", dlr).check(found.rate)
-        Published("0.051467", dlr).check(found.standard_errors["nonrecombinant"].item())
+        assert found.rate == pytest.approx(250 / (2 + p) ** 2 / p / complete, rel=1e-7)
+        printed, error = (one.published for one in rate.linkage_information())
+        printed.check(found.rate)
+        error.check(found.standard_errors["nonrecombinant"].item())
 
 
 def test_deaths_converge_at_the_published_rate():
     found = information(*deaths())
-    Published("0.995666", "Hasselblad's deaths, syllabus of the book").check(found.rate)
+    largest, _ = rate.deaths_rates()
+    largest.published.check(found.rate)
+    assert found.rate == pytest.approx(largest.ours, rel=1e-6)
 
 
 # Against other computations
@@ -487,8 +492,9 @@ def test_the_identities_reject_a_broken_twin():
     found = information(Stale(), RAO, MLE)
     missing = missing_information(Stale(), RAO, MLE)
     assert found.missing.item() != pytest.approx(missing.item(), rel=0.05)
+    _, error = (one.published for one in rate.linkage_information())
     with pytest.raises(ArithmeticError, match=r"prints 0\.051467"):
-        Published("0.051467", "Louis").check(found.standard_errors["nonrecombinant"].item())
+        error.check(found.standard_errors["nonrecombinant"].item())
 
 
 # The numbers by name, and the differences

@@ -17,7 +17,7 @@ from emlib.data import Chunks, Weighted
 from emlib.datasets import load
 from emlib.families import Gaussian, Poisson
 from emlib.families.parsimonious import MODELS
-from emlib.published import Published
+from emlib.numbers import failure, gaussian_mixtures, rate, selection
 from emlib.select import Failure, select
 
 FAITHFUL = load("faithful").matrix()
@@ -38,10 +38,12 @@ def geyser():
 
 def test_old_faithful_as_in_mclust(geyser):
     assert (geyser.best.model, geyser.best.k) == ("EEE", 3)
-    # mclust stops a little below the maximum: Scrucca et al. (2016), The R Journal 8/1, prints BIC -2314.386.
-    assert 2314.386 - 0.15 < geyser.best.bic < 2314.386
+    # mclust stops a little below the maximum.
+    _, _, bic, *_ = selection.old_faithful()
+    assert 0 < -bic.published.value - geyser.best.bic < 0.15
     both = cell(geyser, "VVV", 2)
-    Published("-1130.264", "mclust 6, faithful, VVV,2").check(both.log_likelihood)
+    log_likelihood, _ = gaussian_mixtures.old_faithful()
+    log_likelihood.published.check(both.log_likelihood)
     assert both.df == 11
     assert all(fit.converged for fit in geyser.fits)
 
@@ -49,19 +51,19 @@ def test_old_faithful_as_in_mclust(geyser):
 def test_one_column_as_in_mclust():
     waiting = select(FAITHFUL[:, 1], range(1, 4), tol=1e-9)
     assert list(waiting.families) == ["E", "V"]
-    Published("-1034.0017", "mclust 6, waiting, V,2").check(cell(waiting, "V", 2).log_likelihood)
+    *_, log_likelihood, _ = gaussian_mixtures.old_faithful_waits()
+    log_likelihood.published.check(cell(waiting, "V", 2).log_likelihood)
     assert cell(waiting, "V", 2).df == 5
     assert cell(waiting, "E", 2).df == 4
     galaxies = select(load("galaxies").matrix() / 1000, [3], ["V"], tol=1e-9)
-    Published("-203.1792", "mclust 6, galaxies, V,3").check(galaxies.best.log_likelihood)
+    *_, log_likelihood, _ = failure.galaxies()
+    log_likelihood.published.check(galaxies.best.log_likelihood)
     assert galaxies.best.df == 8
 
 
 def test_iris_as_in_mclust():
     iris = select(load_iris().data, [2, 3], ["VEV", "VVV"], tol=1e-8)
     assert (iris.best.model, iris.best.k) == ("VEV", 2)
-    Published("561.7285", "Scrucca et al. (2016), with the sign of mclust").check(iris.best.bic)
-    Published("-180.1855", "mclust 6, iris, VVV,3").check(cell(iris, "VVV", 3).log_likelihood)
 
 
 # ---- anisotropy --------------------------------------------------------------------------------
@@ -148,8 +150,9 @@ def test_other_families():
     deaths = load("deaths")
     data = Weighted(deaths["deaths"], deaths["days"])
     found = select(data, range(1, 4), {"Poisson": Poisson()}, tol=1e-9)
-    # Hasselblad (1969): two components.
-    Published("-1989.946", "Hasselblad (1969)").check(cell(found, "Poisson", 2).log_likelihood)
+    *_, height = rate.deaths()
+    two = cell(found, "Poisson", 2)
+    assert -two.log_likelihood == pytest.approx(float(height.published.value), abs=5e-4)
     assert found.best.k == 2
     assert found.best.df == 3
     assert isinstance(found.model.family, Poisson)

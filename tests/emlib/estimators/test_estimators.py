@@ -658,3 +658,28 @@ def test_one_component_has_converged_at_once():
     for seed in range(20):
         x = np.random.default_rng(seed).normal(size=(50, 2))
         assert GaussianMixture(1).fit(x).converged_
+
+
+def test_parameters_set_after_a_fit_change_nothing_of_it():
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    model = GaussianMixture(2, random_state=0).fit(x)
+
+    def seen():
+        return (
+            model.bic(x),
+            model.aic(x),
+            model.icl(x),
+            model.covariances_.shape,
+            model.score(x),
+            model.standard_errors(x)["means"].tolist(),
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        before = seen()
+        model.set_params(covariance_type="spherical", reg_covar=0.1)
+        assert seen() == before
+    fitted = model.fit(x)
+    assert fitted.covariances_.shape == (2,)
+    # Means, variances and a weight.
+    assert (fitted.bic(x) + 2 * fitted.score(x) * 60) / np.log(60) == pytest.approx(4 + 2 + 1)

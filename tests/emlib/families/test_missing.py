@@ -20,6 +20,7 @@ from emlib.families import Gaussian, Gaussians, maximum_likelihood
 from emlib.families.missing import MissingGaussian
 from emlib.families.moments import weighted_moments
 from emlib.families.parsimonious import MODELS
+from emlib.numbers.failure import TWELVE
 
 NAN = np.nan
 
@@ -221,19 +222,13 @@ def test_a_monotone_pattern_ends_at_the_closed_form(seed):
 
 
 def test_the_correlation_of_murray_has_two_maxima_and_a_saddle_between():
-    """Murray (1977), discussion of Dempster, Laird & Rubin, JRSS B 39, p. 27: 12 pairs, 8 of them with a hole.
-
-    The correlation is 1/2 or -1/2 with variances 8/3; at correlation 0, with variances 5/2, is a saddle.
-    """
-    corners = [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]
-    sides = [[2.0, NAN], [2.0, NAN], [-2.0, NAN], [-2.0, NAN]]
-    x = np.array([*corners, *sides, *(side[::-1] for side in sides)])
+    """The whole covariances; Murray's numbers are those of emlib.numbers.failure."""
     mixture = Mixture(MissingGaussian())
     ends = {}
     for correlation in (-0.1, 0.0, 0.1):
         covariance = [[[1.0, correlation], [correlation, 1.0]]]
         start = MixtureParams([1.0], Gaussians([[0.0, 0.0]], covariance))
-        ends[correlation] = em(mixture, x, start, tol=1e-15).params.components.covariances[0]
+        ends[correlation] = em(mixture, TWELVE, start, tol=1e-15).params.components.covariances[0]
     assert ends[0.0] == pytest.approx(np.diag([5 / 2, 5 / 2]), abs=1e-6)
     assert ends[0.1] == pytest.approx(np.array([[8, 4], [4, 8]]) / 3, abs=1e-5)
     assert ends[-0.1] == pytest.approx(np.array([[8, -4], [-4, 8]]) / 3, abs=1e-5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -11,13 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from row_laws import LAWS, Trial, twin
 
-from emlib import AscentError, em, em_steps
+from emlib import AscentError, em
 from emlib.charts import chart
 from emlib.data import Chunks, Weighted
 from emlib.models.alleles import AlleleCounting, AlleleFrequencies
-from emlib.published import Published
-
-GIVENS = "Givens & Hoeting (2013), Computational Statistics, section 4.2 (peppered moths)"
 
 MOTHS = AlleleCounting(
     "CIT",
@@ -86,15 +82,6 @@ def test_law_holds(law, seed):
 def test_law_rejects_a_broken_twin(law, broken):
     with pytest.raises((AssertionError, AscentError)):
         law(replace(TRIAL, model=broken(TRIAL)), 2)
-
-
-def test_the_published_steps_of_the_moths():
-    steps = list(islice(em_steps(MOTHS, CAUGHT, AlleleFrequencies([1 / 3] * 3)), 60))
-    printed = {1: ("0.081994", "0.237406"), 2: ("0.071249", "0.197870")}
-    printed[59] = ("0.070837", "0.188737")
-    for number, digits in printed.items():
-        for one, ours in zip(digits, steps[number].params.frequencies, strict=False):
-            Published(one, GIVENS).check(ours)
 
 
 def test_the_moths_genes_of_the_first_step():

@@ -451,29 +451,6 @@ def test_parity_with_hmmlearn(case: Case, make: Callable[[Any, int], Any], steps
     assert np.allclose(case.model.posterior(case.data, last.params), theirs, atol=1e-8)
 
 
-def stationary(transitions: np.ndarray) -> np.ndarray:
-    k = len(transitions)
-    return np.linalg.solve((np.eye(k) - transitions + 1).T, np.ones(k))
-
-
-def test_published_earthquakes() -> None:
-    """Zucchini, MacDonald & Langrock (2016): the EM run of chapter 4, and the stationary fits of chapter 3."""
-    model = HiddenMarkov(Poisson())
-    start = HiddenMarkovParams([0.5, 0.5], [[0.9, 0.1], [0.1, 0.9]], Poissons([10.0, 30.0]))
-    trace = em(model, EARTHQUAKES, start, tol=1e-12)
-    assert np.round(-trace.log_likelihoods[:3], 5).tolist() == [413.27542, 343.76023, 343.13618]
-    assert round(-trace.log_likelihood, 4) == 341.8787
-    assert np.allclose(trace.params.emissions.rates, [15.421, 26.018], atol=5e-4)
-    moves = [[1 - 0.065961, 0.065961], [0.12851, 1 - 0.12851]]
-    two = HiddenMarkovParams(stationary(np.array(moves)), moves, Poissons([15.472, 26.125]))
-    assert np.isclose(-model.log_likelihood(EARTHQUAKES, two), 342.3183, atol=1e-4)
-    moves = [[0.955, 0.024, 0.021], [0.050, 0.899, 0.051], [0.0, 0.197, 0.803]]
-    rates = Poissons([13.146, 19.721, 29.714])
-    three = HiddenMarkovParams(stationary(np.array(moves)), moves, rates)
-    # The params are printed to three digits.
-    assert np.isclose(-model.log_likelihood(EARTHQUAKES, three), 329.4603, atol=5e-4)
-
-
 # ---- data ------------------------------------------------------------------------------------------
 
 

@@ -1,9 +1,8 @@
-"""Genetic linkage: the published table, the laws, and the merged cells below it."""
+"""Genetic linkage: the laws, the limit, and the merged cells below it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -11,14 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from row_laws import LAWS, Trial, twin
 
-from emlib import AscentError, em, em_steps
+from emlib import AscentError, em
 from emlib.charts import chart
 from emlib.data import Chunks, Weighted
 from emlib.models.linkage import GeneticLinkage, Linkage
-from emlib.published import Published
 
 RAO = [125, 18, 20, 34]
-DLR = "Dempster, Laird & Rubin (1977), section 1 (nine digits: table of eight steps)"
 
 
 def four_cells(p: float) -> np.ndarray:
@@ -58,19 +55,11 @@ def test_law_rejects_a_broken_twin(law, broken):
         law(replace(TRIAL, model=broken(TRIAL)), 2)
 
 
-def test_the_published_steps():
-    printed = "608247423 624321050 626488879 626777322 626815632 626820719 626821394 626821484"
-    steps = islice(em_steps(GeneticLinkage(), RAO, Linkage(0.5)), 1, 9)
-    for digits, step in zip(printed.split(), steps, strict=True):
-        Published(f"0.{digits}", DLR).check(step.params.nonrecombinant)
-
-
 def test_the_limit_is_the_root_of_the_score():
     # d/dp of eq. (1.3), cleared of fractions: 197 p^2 - 15 p - 68 = 0.
     root = (15 + np.sqrt(15**2 + 4 * 197 * 68)) / (2 * 197)
     trace = em(GeneticLinkage(), RAO, Linkage(0.5), tol=1e-17)
     assert trace.params.nonrecombinant == pytest.approx(root, abs=1e-7)
-    Published("0.6268214979", "the root").check(root)
 
 
 def test_the_hidden_counts_of_the_first_step():

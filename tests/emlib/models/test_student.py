@@ -24,10 +24,8 @@ from emlib.models.student import (
     Student,
     StudentMixture,
     Students,
-    gamma_shapes,
-    log_gamma_remainder,
-    log_minus_digamma,
 )
+from emlib.special import log_minus_digamma
 from emlib.variants.squarem import squarem_steps
 
 TRUTH = MixtureParams(
@@ -611,35 +609,3 @@ def test_data_are_checked(refuses: Any) -> None:
         StudentMixture().e_step(np.full((5, 2), np.nan), TRUTH)
     with refuses(ValueError, "model"):
         Student(model="XYZ")
-
-
-# ---- the gamma function's kin ------------------------------------------------------------------------
-
-POINTS = np.concatenate([np.logspace(-3, 8, 45), [9.999, 10.0, 10.001]])
-
-
-def test_gamma_functions_keep_their_digits() -> None:
-    remainders, differences, slopes = [], [], []
-    with mpmath.workdps(50):
-        for value in POINTS:
-            x = mpmath.mpf(value)
-            stirling = (x - 0.5) * mpmath.log(x) - x + mpmath.log(2 * mpmath.pi) / 2
-            remainders.append(float(mpmath.loggamma(x) - stirling))
-            differences.append(float(mpmath.log(x) - mpmath.digamma(x)))
-            slopes.append(float(1 / x - mpmath.psi(1, x)))
-    assert np.allclose(log_gamma_remainder(POINTS), remainders, rtol=1e-12, atol=0)
-    value, slope = log_minus_digamma(POINTS)
-    assert np.allclose(value, differences, rtol=2e-14, atol=0)
-    assert np.allclose(slope, slopes, rtol=1e-5, atol=0)
-
-
-def test_shapes_are_the_roots() -> None:
-    expected = np.logspace(-3, 5, 30)
-    spread = [float(mpmath.log(x) - mpmath.digamma(x)) for x in map(mpmath.mpf, expected)]
-    assert np.allclose(gamma_shapes(np.array(spread), 1e6), expected, rtol=1e-9)
-    assert gamma_shapes(np.array([0.0, 1e-9]), 7.0).tolist() == [7.0, 7.0]
-
-
-def test_a_negative_spread_is_refused(refuses: Any) -> None:
-    with refuses(ArithmeticError, "negative"):
-        gamma_shapes(np.array([-0.1]), 1e6)

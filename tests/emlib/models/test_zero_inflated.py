@@ -17,7 +17,6 @@ from emlib.data import Weighted
 from emlib.datasets import load
 from emlib.families import Bernoulli, Bernoullis, Poisson, Poissons
 from emlib.models.zero_inflated import ZeroInflated
-from emlib.published import Published
 
 WIDOWS = load("widows_children")
 COUNTED = Weighted(WIDOWS["children"], WIDOWS["widows"])
@@ -85,13 +84,6 @@ def test_the_fit_is_that_of_statsmodels():
     assert ours.params.weights[0] == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=1e-7)
     assert ours.params.components.rates == pytest.approx([np.exp(log_rate)], abs=1e-7)
     assert ours.log_likelihood == pytest.approx(theirs.llf, rel=1e-12)
-
-
-def test_the_published_fit_of_the_widows():
-    params = em(MODEL, COUNTED, START, tol=1e-16).params
-    source = "Thisted (1988), Elements of Statistical Computing, section 4.2"
-    Published("0.6150567", source).check(params.weights[0])
-    Published("1.037839", source).check(params.components.rates[0])
 
 
 def test_the_fit_meets_the_mean_and_the_zeros():

@@ -106,6 +106,7 @@ export class Explorable {
     this.element.append(this.root);
     this.element.classList.add("alive");
     if (location.hash.startsWith(`${ADDRESS}${this.id}?`)) this.element.scrollIntoView();
+    new MutationObserver(() => this.redraw()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     window.addEventListener("hashchange", () => {
       if (location.hash.startsWith(`${ADDRESS}${this.id}?`)) this.change(this._fromAddress(this._initial));
     });

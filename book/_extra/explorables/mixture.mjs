@@ -1,0 +1,206 @@
+// @ts-check
+// A playground for Gaussian mixtures: points, components, the two steps apart, and what the bound is made of.
+
+import { clamp, html, set, shown, svg } from "./core/elements.mjs";
+import { explorable } from "./core/explorable.mjs";
+import { collapsed, eStep, freeEnergy, mStep } from "./core/mixture.mjs";
+import { Plot } from "./core/plot.mjs";
+
+/** @typedef {import("./core/mixture.mjs").Point} Point */
+/** @typedef {import("./core/mixture.mjs").Params} Params */
+/** @typedef {import("./core/mixture.mjs").Model} Model */
+/** @typedef {{points: Point[], start: Params, x: [number, number], y: [number, number], xLabel: string, yLabel: string}} Data */
+
+const MOST = 500; // points
+const NUMBER = /[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?/gi;
+
+/** Params in one word of an address. @param {Params} params */
+const written = ({ weights, means, covariances }) =>
+  weights.map((weight, k) => [weight, ...means[k], ...covariances[k]].map((x) => Number(x.toPrecision(12))).join("_")).join("~");
+
+/** @param {string} text @returns {Params} */
+const read = (text) => {
+  const rows = text.split("~").map((row) => row.split("_").map(Number));
+  return {
+    weights: rows.map((row) => row[0]),
+    means: rows.map((row) => [row[1], row[2]]),
+    covariances: rows.map((row) => [row[3], row[4], row[5]]),
+  };
+};
+
+/** @param {string} text @returns {Point[]} */
+const pairs = (text) => {
+  const numbers = (text.match(NUMBER) ?? []).map(Number);
+  return Array.from({ length: Math.min(MOST, Math.floor(numbers.length / 2)) }, (_, i) => [numbers[2 * i], numbers[2 * i + 1]]);
+};
+
+/** @param {Point[]} points */
+const listed = (points) => points.map(([x, y]) => `${Number(x.toFixed(3))},${Number(y.toFixed(3))}`).join(" ");
+
+explorable("mixture", (figure, /** @type {Data} */ data) => {
+  const start = written(data.start);
+  // q is the posterior at the params `guess`; an E-step makes them the present ones.
+  const state = figure.begin({ points: "", params: start, guess: start, model: "full", temperature: 1 });
+  /** @type {{energy: number, bound: number, logLikelihood: number}[]} */
+  let trace = [];
+  let problem = "";
+
+  const points = () => (state.points ? pairs(state.points) : data.points);
+  const params = () => read(state.params);
+  const guess = (temperature = state.temperature) => eStep(points(), read(state.guess), temperature);
+  const whole = () => mStep(points(), new Float64Array(points().length).fill(1), 1, "full");
+  const parts = () => freeEnergy(points(), params(), guess());
+  /** A change that begins a new climb. @param {import("./core/explorable.mjs").State} changes */
+  const anew = (changes) => {
+    figure.remember();
+    trace = [];
+    problem = "";
+    figure.change(changes);
+  };
+  /** A new start from some of the points. @param {number} K */
+  const from = (K) => {
+    const all = points();
+    const { covariances } = whole();
+    const chosen = [...all].sort(() => Math.random() - 0.5).slice(0, K);
+    const one = covariances[0].map((entry) => entry / K);
+    const begun = written({ weights: chosen.map(() => 1 / K), means: chosen, covariances: chosen.map(() => /** @type {any} */ (one)) });
+    anew({ params: begun, guess: begun });
+  };
+
+  const controls = figure.group("controls");
+  const count = html(html(controls, "label", { class: "choice", text: "components " }), "select");
+  for (let k = 1; k <= 6; k++) html(count, "option", { value: k, text: k });
+  count.addEventListener("change", () => from(Number(count.value)));
+  const showModel = figure.choice(controls, { key: "model", label: "covariances", choices: { full: "full", tied: "tied", diagonal: "diagonal", spherical: "spherical" } });
+  const showTemperature = figure.slider(controls, { key: "temperature", label: "temperature (1: EM; 0: hard, as K-means)", min: 0, max: 1, step: 0.05 });
+  const buttons = figure.group("controls");
+  const sums = html(figure.root, "p", { class: "sums" });
+  const panels = figure.group("panels");
+  const plane = new Plot(panels, { label: "Points and components", x: data.x, y: data.y, xLabel: data.xLabel, yLabel: data.yLabel, height: 330 });
+  const climb = new Plot(panels, { label: "Energy, bound and log-likelihood, half-step by half-step", x: [0, 12], y: [-1, 0], xLabel: "half-steps", yLabel: "nats", height: 330 });
+  const lines = ["energy", "bound", "level"].map((kind) => climb.line(kind));
+  const names = ["energy", "bound", "log-likelihood"].map(() => climb.note("end"));
+  const dots = svg(plane.marks, "g");
+  const rings = Array.from({ length: 6 }, (_, k) => svg(plane.marks, "path", { class: `ring c${k + 1}` }));
+  const handles = rings.map((_, k) => plane.handle({
+    label: `Mean of component ${k + 1}`, mark: String(k + 1), kind: `c${k + 1}`, step: [0.05, 0.05], grab: () => figure.remember(),
+    move: (x, y) => {
+      const moved = params();
+      moved.means[k] = [x, y];
+      trace = [];
+      figure.change({ params: written(moved) });
+    } }));
+
+  const note = () => {
+    const { energy, bound, logLikelihood } = parts();
+    trace.push({ energy, bound, logLikelihood });
+  };
+  const halfStep = (/** @type {() => import("./core/explorable.mjs").State} */ changes) => {
+    figure.remember();
+    if (!trace.length) note();
+    figure.change(changes());
+    note();
+  };
+  const expectation = () => halfStep(() => ({ guess: state.params }));
+  const maximisation = () => {
+    const next = mStep(points(), guess(), params().weights.length, /** @type {Model} */ (state.model));
+    const lost = collapsed(next, whole());
+    problem = lost < 0 ? "" : `Component ${lost + 1} has collapsed: its covariance has no inverse. Undo, or start anew.`;
+    if (lost < 0) halfStep(() => ({ params: written(next) }));
+    else figure.redraw();
+    return lost < 0;
+  };
+  figure.button(buttons, "E-step", expectation);
+  figure.button(buttons, "M-step", maximisation);
+  figure.play(buttons, () => {
+    if (state.guess !== state.params) return expectation(), true;
+    const before = parts().bound;
+    return maximisation() && parts().bound - before > 1e-6;
+  });
+  figure.button(buttons, "New start", () => from(params().weights.length));
+
+  plane.svg.addEventListener("click", (event) => {
+    if (event.target instanceof Element && event.target.closest(".handle")) return;
+    const here = plane.under(event);
+    const near = points().findIndex(([x, y]) => Math.hypot(plane.sx(x) - plane.sx(here[0]), plane.sy(y) - plane.sy(here[1])) < 6);
+    const changed = near < 0 ? [...points(), here] : points().filter((_, n) => n !== near);
+    if (changed.length > 2 * params().weights.length && changed.length <= MOST) anew({ points: listed(changed) });
+  });
+  figure.finish(buttons, () => problem || words(), () => {
+    const { energy, entropy, bound, logLikelihood } = parts();
+    const { weights, means, covariances } = params();
+    return [
+      ...weights.map((weight, k) => /** @type {[string, string]} */ ([
+        `component ${k + 1}: weight; mean; covariance (xx, xy, yy)`,
+        `${shown(weight, 4)}; ${means[k].map((x) => shown(x, 3)).join(", ")}; ${covariances[k].map((x) => shown(x, 4)).join(", ")}`,
+      ])),
+      ["energy", shown(energy, 6)], ["entropy", shown(entropy, 6)], ["bound", shown(bound, 6)], ["log-likelihood", shown(logLikelihood, 6)],
+    ];
+  });
+  const own = html(figure.root, "details");
+  html(own, "summary", { text: "Your own points" });
+  const box = html(html(own, "label", { text: "two numbers a point " }), "textarea", { rows: 4 });
+  figure.button(own, "Use these points", () => {
+    const given = pairs(box.value);
+    problem = given.length < 4 ? `Four points at least are needed; ${given.length} were read.` : "";
+    if (problem) return figure.redraw();
+    const [x, y] = [0, 1].map((axis) => given.map((point) => point[axis]));
+    plane.rescale(around(x), around(y));
+    anew({ points: listed(given) });
+    from(params().weights.length);
+  });
+
+  const words = () => {
+    const { energy, entropy, bound, logLikelihood } = parts();
+    return `energy ${shown(energy, 2)} + entropy ${shown(entropy, 2)} = bound ${shown(bound, 2)}; log-likelihood ${shown(logLikelihood, 2)}`;
+  };
+
+  return () => {
+    const [all, now, q] = [points(), params(), guess()];
+    const K = now.weights.length;
+    count.value = String(K);
+    showModel();
+    showTemperature();
+    set(sums, { text: problem || words() });
+    const style = getComputedStyle(figure.element);
+    const colours = now.weights.map((_, k) => rgb(style.getPropertyValue(`--c${k + 1}`)));
+    while (dots.childElementCount > all.length) dots.lastElementChild?.remove();
+    while (dots.childElementCount < all.length) svg(dots, "circle", { r: 3.5 });
+    all.forEach(([x, y], n) => {
+      const mixed = [0, 1, 2].map((i) => Math.round(colours.reduce((sum, colour, k) => sum + q[n * K + k] * colour[i], 0)));
+      set(dots.children[n], { cx: plane.sx(x).toFixed(1), cy: plane.sy(y).toFixed(1), fill: `rgb(${mixed})` });
+    });
+    rings.forEach((ring, k) => {
+      set(ring, { d: k < K ? ellipse(plane, now.means[k], now.covariances[k]) : "" });
+      handles[k].element.toggleAttribute("hidden", k >= K);
+      if (k < K) handles[k].at(clamp(now.means[k][0], ...plane.x), now.means[k][1], now.means[k].map((x) => shown(x, 2)).join(", "));
+    });
+    const shownTrace = trace.length ? trace : [parts()];
+    const heights = shownTrace.flatMap(({ energy, logLikelihood }) => [energy, logLikelihood]);
+    climb.rescale([0, Math.max(12, shownTrace.length)], around(heights));
+    const at = shownTrace.map((_, t) => t);
+    const rows = [shownTrace.map((s) => s.energy), shownTrace.map((s) => s.bound), shownTrace.map((s) => s.logLikelihood)];
+    rows.forEach((row, i) => lines[i](at, row));
+    rows.forEach((row, i) => names[i](climb.x[1], row[row.length - 1], ["energy", "bound", "log-likelihood"][i]));
+    figure.showValues();
+  };
+});
+
+/** A range somewhat wider than the numbers in it. @param {number[]} numbers @returns {[number, number]} */
+function around(numbers) {
+  const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+  const rim = 0.08 * (high - low) || 1;
+  return [low - rim, high + rim];
+}
+
+/** The ellipse two deviations out. @param {Plot} plot @param {Point} mean @param {[number, number, number]} covariance */
+function ellipse(plot, [x, y], [xx, xy, yy]) {
+  const a = Math.sqrt(xx);
+  const b = xy / a;
+  const c = Math.sqrt(Math.max(0, yy - b * b));
+  const turn = Array.from({ length: 49 }, (_, i) => (i / 24) * Math.PI);
+  return "M" + turn.map((t) => `${plot.sx(x + 2 * a * Math.cos(t)).toFixed(1)} ${plot.sy(y + 2 * (b * Math.cos(t) + c * Math.sin(t))).toFixed(1)}`).join("L");
+}
+
+/** @param {string} hex */
+const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.trim().slice(i, i + 2), 16));
