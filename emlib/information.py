@@ -139,7 +139,8 @@ class Information:
             moves = {name: slope @ (vectors[:, 0] / units) for name, slope in self.slopes.items()}
             raise ArithmeticError(
                 f"the complete information is not positive definite along {largest(moves, self.estimates)}: "
-                "the params are no maximum or at the boundary of their range, or the model has more parameters than even complete data determine"
+                "the params are no maximum or at the boundary of their range, or the model has more parameters than "
+                "even complete data determine"
             )
         root = np.asarray(np.linalg.cholesky(self.complete), dtype=np.float64)
         return root, _solve(root, _solve(root, self.observed).T)

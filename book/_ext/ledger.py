@@ -1,7 +1,7 @@
 """The ledger of what was checked: the chapter that the build writes, the marks that lead to it, `ledger.json`.
 
-`python -m emlib.ledger` proves every claim and computes every number. A page may hold the two comments
-`% ledger-claims` and `% ledger-numbers`, and `{{ ledger-counts }}`: they are replaced by what was found.
+`python -m emlib.ledger` proves every claim and computes every number. The page `ledger` holds `{{ ledger-counts }}` and
+`% ledger-numbers`, each page below it `% ledger-claims` with a chapter's module: they are replaced by what was found.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 PAGE = "ledger"
+CLAIMS = re.compile(r"^% ledger-claims (\w+)$", re.MULTILINE)
 CALL = re.compile(r"\b(\w+)\.(\w+)\(\)")
+BUILT = re.compile(r"\bDerivation\(\s*[\"']([^\"']+)[\"']")
 EQUATION = re.compile(r"\{eq\}`([^`]+)`")
 CHECKED, CLOSE = "\N{CHECK MARK}", "\N{ALMOST EQUAL TO}"
 
@@ -48,14 +50,23 @@ class Ledger:
         return {entry["tex"]: entry for entry in self.entries}
 
     def places(self, env: BuildEnvironment) -> dict[str, str]:
-        """The document that shows a derivation, by its label: the page whose code calls its function."""
+        """The document that shows a derivation, by its label.
+
+        That is the page whose code calls its function, or builds it anew under its label, as an exercise may.
+        """
         functions = {(entry["module"], entry["function"]): entry["label"] for entry in self.entries}
-        return {
-            functions[call]: docname
-            for docname in sorted(env.found_docs - {PAGE})
-            for call in CALL.findall(Path(env.doc2path(docname)).read_text(encoding="utf-8"))
-            if call in functions
-        }
+        found: dict[str, str] = {}
+        for docname in sorted(env.found_docs - ledger_pages(env)):
+            source = Path(env.doc2path(docname)).read_text(encoding="utf-8")
+            called = [functions[call] for call in CALL.findall(source) if call in functions]
+            built = [label for label in BUILT.findall(source) if label in self.position]
+            found |= dict.fromkeys([*called, *built], docname)
+        return found
+
+
+def ledger_pages(env: BuildEnvironment) -> set[str]:
+    """The ledger and its parts."""
+    return {name for name in env.found_docs if name == PAGE or name.startswith(f"{PAGE}-")}
 
 
 def of(env: BuildEnvironment) -> Ledger:
@@ -90,8 +101,8 @@ def prove(_app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
         return
     env.book_ledger = of(env)  # type: ignore[attr-defined]
     places = env.book_ledger.places(env)  # type: ignore[attr-defined]
-    if PAGE in env.found_docs and places != getattr(env, "book_places", None):
-        docnames.extend({PAGE} - set(docnames))
+    if places != getattr(env, "book_places", None):
+        docnames.extend(ledger_pages(env) - set(docnames))
     env.book_places = places  # type: ignore[attr-defined]
 
 
@@ -100,15 +111,16 @@ def prove(_app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
 
 def write_page(app: Sphinx, docname: str, source: list[str]) -> None:
     """Fill in the page, as MyST."""
-    if docname != PAGE:
+    if docname not in ledger_pages(app.env):
         return
     ledger, places = app.env.book_ledger, app.env.book_places  # type: ignore[attr-defined]
-    source[0] = (
-        source[0]
-        .replace("{{ ledger-counts }}", counts_in_words(ledger))
-        .replace("% ledger-claims", "\n\n".join(claims_page(ledger, places)))
-        .replace("% ledger-numbers", "\n\n".join(numbers_page(ledger)))
-    )
+
+    def claims(match: re.Match[str]) -> str:
+        chosen = [entry for entry in ledger.entries if entry["module"] == match[1]]
+        return "\n\n".join(claim_entry(entry, ledger, places) for entry in chosen)
+
+    filled = CLAIMS.sub(claims, source[0]).replace("{{ ledger-counts }}", counts_in_words(ledger))
+    source[0] = filled.replace("% ledger-numbers", "\n\n".join(numbers_page(ledger)))
 
 
 def counts(ledger: Ledger) -> dict[str, int]:
@@ -142,16 +154,6 @@ def counts_in_words(ledger: Ledger) -> str:
     found = counts(ledger)
     lines = [f"| {text} | {found[key]} |" for text, key in rows]
     return "\n".join(["| What | How many |", "|:--|--:|", *lines])
-
-
-def claims_page(ledger: Ledger, places: Mapping[str, str]) -> Iterator[str]:
-    """A section for each chapter, and an entry for each of its derivations."""
-    chapter = None
-    for entry in ledger.entries:
-        if entry["chapter"] != chapter:
-            chapter = entry["chapter"]
-            yield f"### {chapter}"
-        yield claim_entry(entry, ledger, places)
 
 
 def claim_entry(entry: Mapping[str, Any], ledger: Ledger, places: Mapping[str, str]) -> str:
@@ -249,7 +251,7 @@ def mark(formula: nodes.math_block, env: BuildEnvironment) -> bool:
     entry = ledger.by_formula.get(formula.astext().strip())
     if entry is None:
         return False
-    if env.docname != PAGE:
+    if env.docname not in ledger_pages(env):
         numerical = any(line["kind"] == "numerical" for line in entry["lines"])
         text = f"{CLOSE if numerical else CHECKED} Ledger {ledger.position[entry['label']]}"
         link = pending_xref(
@@ -286,7 +288,8 @@ def write_json(app: Sphinx, exception: Exception | None) -> None:
             "number": ledger.position[entry["label"]],
             **entry,
             "stands": address(entry["label"]),
-            "entry": f"{app.builder.get_target_uri(PAGE)}#ledger-{entry['label']}",
+            "entry": app.builder.get_target_uri(f"{PAGE}-{entry['module']}")
+            + f"#ledger-{entry['label']}",
         }
         for entry in ledger.entries
     ]

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emlib.arrays import Array
-from emlib.kernels import EPS
+from emlib.families.principal_axes import cholesky, principal_axes
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -33,8 +33,6 @@ MAX_STEPS = 100
 """Newton's method takes about ten; a likelihood without a maximum would take infinitely many."""
 CONVERGED = 1e-12
 """A predicted decrease, per observation and dimension: the step that makes it is the last."""
-GRADED = 1e-8
-"""The ratio of the least eigenvalue to the largest, below which the least asks for more digits than `eigh` keeps."""
 ROUNDING = 1e-14
 """An increase that is none, relative to the sum."""
 
@@ -85,11 +83,11 @@ class CommonAxes(CovarianceModel):
         pooled = scatter.sum(axis=0)
         size = np.trace(pooled)
         try:
-            factors = _cholesky(scatter / size).mT
+            factors = cholesky(scatter / size).mT
         except np.linalg.LinAlgError:
             return _vvv(scatter, counts)
         others = scatter if near is None else _unlike_sum(near)[None]
-        _, starts = _eigen(np.concatenate([pooled[None], others]))
+        _, starts = principal_axes(np.concatenate([pooled[None], others]))
         shares = counts / counts.sum()
         ends = [_downhill(_Axes(factors @ start, shares, self.solve, start)) for start in starts]
         best = min(ends, key=lambda end: end.value)
@@ -141,7 +139,7 @@ def _along_own_axes(
     counts: Float[Array, " k"],
     diagonal_model: Callable[[Array, Array], Array],
 ) -> Float[Array, "k d d"]:
-    eigenvalues, axes = _eigen(scatter)
+    eigenvalues, axes = principal_axes(scatter)
     return _turned(diagonal_model(eigenvalues.clip(min=0), counts), axes)
 
 
@@ -197,62 +195,6 @@ def _turned(variances: Float[Array, "k d"], axes: Array) -> Float[Array, "k d d"
 # ---- what has no closed form -----------------------------------------------------------------------
 
 
-def _cholesky(matrices: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:
-    """Cholesky factors. Raises LinAlgError where a column is, but for rounding, a combination of those before it."""
-    factors = np.linalg.cholesky(matrices).astype(np.float64, copy=False)
-    own = np.diagonal(factors, axis1=-2, axis2=-1) ** 2
-    if (own <= 4 * factors.shape[-1] * EPS * np.diagonal(matrices, axis1=-2, axis2=-1)).any():
-        raise np.linalg.LinAlgError("a matrix is singular to rounding")
-    return factors
-
-
-def _eigen(matrices: Float[Array, "k d d"]) -> tuple[Float[Array, "k d"], Float[Array, "k d d"]]:
-    """Eigenvalues in rising order, and the axes as columns, in whatever units the columns of the data are.
-
-    `eigh` is exact to the last digits of the largest eigenvalue, which may be more than the smallest has.
-    """
-    eigenvalues, axes = np.linalg.eigh(matrices)
-    if not (eigenvalues[:, 0] < GRADED * eigenvalues[:, -1]).any():
-        return eigenvalues, axes
-    try:
-        turned = _cholesky(matrices)
-    except np.linalg.LinAlgError:
-        return eigenvalues, axes
-    return _jacobi(turned)
-
-
-def _jacobi(turned: Float[Array, "k d d"]) -> tuple[Float[Array, "k d"], Float[Array, "k d d"]]:
-    """The same of L L', by turning pairs of columns of L until all are orthogonal: no small column meets a large sum.
-
-    Source: Demmel & Veselic (1992), "Jacobi's method is more accurate than QR", SIAM Journal on Matrix Analysis and
-    Applications 13(4), section 4.
-    """
-    pairs = np.transpose(np.triu_indices(turned.shape[-1], 1))
-    for _ in range(MAX_STEPS):
-        largest = 0.0
-        for pair in pairs:
-            left, right = np.moveaxis(turned[:, :, pair], 2, 0)
-            a, b, c = (
-                (x * y).sum(axis=1) for x, y in ((left, left), (right, right), (left, right))
-            )
-            largest = max(largest, float((abs(c) / np.sqrt(a) / np.sqrt(b)).max()))
-            # The tangent of the smaller angle that makes the product of both columns vanish.
-            ratio = (b - a) / np.where(c == 0, 1.0, 2 * c)
-            tangent = np.where(
-                c == 0, 0.0, np.copysign(1, ratio) / (abs(ratio) + np.hypot(1, ratio))
-            )
-            cosine = 1 / np.hypot(1, tangent)[:, None]
-            sine = tangent[:, None] * cosine
-            turned[:, :, pair[0]] = cosine * left - sine * right
-            turned[:, :, pair[1]] = sine * left + cosine * right
-        if largest < 4 * EPS * turned.shape[-1]:
-            break
-    squares = (turned * turned).sum(axis=1)
-    order = np.argsort(squares, axis=1)
-    axes = np.take_along_axis(turned / np.sqrt(squares)[:, None, :], order[:, None, :], axis=2)
-    return np.take_along_axis(squares, order, axis=1), axes
-
-
 def _volumes(blocks: Float[Array, "k b m m"], counts: Float[Array, " k"]) -> Float[Array, " k"]:
     """The volumes of components that share shape and orientation, up to a common factor, by Newton's method.
 
@@ -269,7 +211,7 @@ def _volumes(blocks: Float[Array, "k b m m"], counts: Float[Array, " k"]) -> Flo
     def at(logs: Float[Array, " k"]) -> tuple[float, Array]:
         """The sum, and W_k / volume_k in the coordinates where they add up to the identity."""
         parts = blocks / np.exp(logs)[:, None, None, None]
-        factors = _cholesky(parts.sum(axis=0))
+        factors = cholesky(parts.sum(axis=0))
         whiteners = np.linalg.inv(factors)
         log_determinant = 2 * np.log(np.diagonal(factors, axis1=1, axis2=2)).sum()
         return d * float(shares @ logs) + log_determinant, whiteners @ parts @ whiteners.mT

@@ -129,7 +129,7 @@ def moth_phenotypes() -> Derivation:
 
 @cache
 def moth_posterior() -> Derivation:
-    """Of the dark moths, this share is expected to hold two dark genes."""
+    """The share of the dark moths that is expected to hold two dark genes."""
     p = moths.p
     return (
         Derivation("eq-moth-posterior", moths.genotype("CC") / moths.phenotype("C"))
@@ -143,7 +143,7 @@ def moth_posterior() -> Derivation:
 
 @cache
 def moth_update_c() -> Derivation:
-    """The update for the dark allele, by counting its genes."""
+    """The update for the dark allele of the moths, by counting its genes."""
     p, x, total = moths.p, moths.seen, moths.total
     genes = moths.update("C")
     return (
@@ -269,7 +269,7 @@ def moth_limit_i() -> Derivation:
 
 @cache
 def moth_fit_c() -> Derivation:
-    """There the model gives dark moths the share that was seen."""
+    """Where EM on the moths ends, the model gives dark moths the share that was seen."""
     return Derivation(
         "eq-moth-fit-c", sp.Subs(moths.phenotype("C"), old_frequencies, limits)
     ).equals(
@@ -281,12 +281,13 @@ def moth_fit_c() -> Derivation:
 
 @cache
 def moth_fit_i() -> Derivation:
-    """There the model gives the middle colour the share that was seen, and so the light one too: no fit is better."""
+    """Where EM on the moths ends, the model gives all three colours the shares that were seen: no fit is better."""
     return Derivation(
         "eq-moth-fit-i", sp.Subs(moths.phenotype("I"), old_frequencies, limits)
     ).equals(
         a**2 - b**2,
-        because="$(a-b)^2+2(a-b)b$; no probabilities of three colours do better than their shares, "
+        because="$(a-b)^2+2(a-b)b$, which leaves $b^2$ for the light ones; no "
+        "probabilities of three colours do better than their shares, "
         "by {eq}`eq-gibbs`",
     )
 

@@ -32,9 +32,8 @@ from emlib.symbolic.notation import NormalDensity, in_order, named, named_entry
 
 delta = sp.Symbol("delta", real=True)
 direction = sp.IndexedBase("a", real=True)
-spread = sp.Symbol("A", positive=True)
+spread = named("A", sp.Sum(weight[k] * direction[k] ** 2, states))
 directions_balance = sp.Eq(sp.Sum(weight[k] * direction[k], states), 0)
-directions_spread = sp.Eq(sp.Sum(weight[k] * direction[k] ** 2, states), spread)
 
 
 def apart(at: sp.Expr, state: sp.Symbol = k) -> sp.Expr:
@@ -85,11 +84,12 @@ bend = named_entry("h", n, spread / v * in_order((x[n] - x_bar) ** 2 / v, -1))
 def curvature_of_one() -> Derivation:
     """An observation bends the log-likelihood up at the symmetric point if it lies far from the mean."""
     mixture = sp.Sum(apart(delta), states)
-    given = (weights_add_up, directions_balance, directions_spread)
+    given = (weights_add_up, directions_balance)
     curvature = sp.Subs(sp.Derivative(sp.log(mixture), (delta, 2)), delta, 0)
     return Derivation("eq-symmetric-bend", curvature, given=given).equals(
         bend(n).meaning,
-        because="differentiate twice; the directions balance, so that their common part adds nothing",
+        because="differentiate twice; the directions balance, so that their common part adds nothing, and "
+        "$A=\\sum_k\\pi_ka_k^2$ is how far they spread",
     )
 
 
@@ -263,27 +263,6 @@ def ridge() -> Derivation:
 
 
 @cache
-def relabelling() -> Derivation:
-    """Two components that exchange their names, params and all, leave the log-likelihood as it is."""
-    weights, variances = (
-        sp.symbols("pi_1 pi_2", positive=True),
-        sp.symbols("v_1 v_2", positive=True),
-    )
-    means = sp.symbols("mu_1 mu_2", real=True)
-
-    def ell(order: tuple[int, int]) -> sp.Expr:
-        parts = [weights[i] * NormalDensity(x[n], means[i], variances[i]) for i in order]
-        arguments = ", ".join(rf"\theta_{i + 1}" for i in order)
-        inside = sp.log(in_order(*parts, rest[n]))
-        return named(rf"\ell({arguments})", sp.Sum(inside, data))
-
-    return Derivation("eq-relabelling", ell((0, 1))).equals(
-        ell((1, 0)),
-        because="addition commutes; exchanges make every order of $K$ names, so that a mode has $K!$ equal copies",
-    )
-
-
-@cache
 def average_over_labels() -> Derivation:
     """Averaged over all its relabellings, every component has the same mean: the average forgets the components."""
     total = sp.Sum(sp.factorial(K - 1) * mean_of_k[j], (j, 1, K))
@@ -375,7 +354,6 @@ DERIVATIONS = (
     under_the_peak,
     floor,
     ridge,
-    relabelling,
     average_over_labels,
     logistic,
     trap_step,

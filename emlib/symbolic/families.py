@@ -13,7 +13,14 @@ from typing import Any
 
 import sympy as sp
 
-from emlib.symbolic import alleles, family_members, missing_data, student, zero_inflated
+from emlib.symbolic import (
+    alleles,
+    continuous_members,
+    family_members,
+    missing_data,
+    student,
+    zero_inflated,
+)
 from emlib.symbolic.bound import K, j, k
 from emlib.symbolic.derivation import Derivation
 from emlib.symbolic.gaussian_mixtures import r, share_of_k
@@ -74,7 +81,7 @@ def along_a_line() -> Derivation:
 
 @cache
 def log_partition_slope() -> Derivation:
-    """The slope of the log-partition is the mean statistic, in every direction."""
+    """On any finite set of values, the slope of the log-partition is the mean statistic, in every direction."""
     return Derivation("eq-family-mean", sp.Derivative(line.log_partition, t)).equals(
         sp.Sum(line.probability(s) * directed[s], values),
         because="with $A=\\log\\sum_se_se^{tT^u_s}$: the derivative of the logarithm divides by the sum, and leaves "
@@ -84,7 +91,7 @@ def log_partition_slope() -> Derivation:
 
 @cache
 def log_partition_curvature() -> Derivation:
-    """The curvature of the log-partition is the variance of the statistic, in every direction: it is convex."""
+    """On any finite set of values, the log-partition is convex: its curvature is the variance of the statistic."""
     deviation = directed[s] - line.mean
     return (
         Derivation("eq-family-variance", sp.Derivative(line.log_partition, (t, 2)))
@@ -106,7 +113,7 @@ def log_partition_curvature() -> Derivation:
 
 @cache
 def surrogate() -> Derivation:
-    """The surrogate holds the data only through weighted sums of the statistics."""
+    """For an exponential family the surrogate holds the data only through weighted sums of the statistics."""
     of_base = sp.Sum(r[n] * sp.log(unscaled[x[n]]), data)
     return Derivation("eq-family-surrogate", line.surrogate, given=(shares_add_up,)).equals(
         in_order(
@@ -119,7 +126,7 @@ def surrogate() -> Derivation:
 
 @cache
 def surrogate_slope() -> Derivation:
-    """The M-step solves an equation between means: that of the data, weighted, and that under the family."""
+    """The M-step of an exponential family equates two means: that of the data, weighted, and that under the family."""
     return Derivation(
         "eq-family-m-step-slope", sp.Derivative(line.surrogate, t), given=(shares_add_up,)
     ).equals(
@@ -130,7 +137,7 @@ def surrogate_slope() -> Derivation:
 
 @cache
 def bregman() -> Derivation:
-    """The log-partition lies above its tangents, by the divergence between the two members."""
+    """On any finite set of values, the log-partition lies above its tangents, by the divergence between two members."""
     divergence = sp.Sum(
         here.probability(s) * sp.log(here.probability(s) / there.probability(s)), values
     )
@@ -153,7 +160,7 @@ def bregman() -> Derivation:
 
 @cache
 def m_step() -> Derivation:
-    """Where the two means agree, no other natural parameters do better."""
+    """Where the mean statistics of data and family agree, no other natural parameters give a larger surrogate."""
     tangent_gap = in_order(there.log_partition, -here.log_partition, -mean_in_direction)
     return (
         Derivation(
@@ -207,6 +214,7 @@ DERIVATIONS: tuple[Callable[[], Derivation], ...] = (
     bregman,
     m_step,
     *family_members.DERIVATIONS,
+    *continuous_members.DERIVATIONS,
     *alleles.DERIVATIONS,
     *zero_inflated.DERIVATIONS,
     *missing_data.DERIVATIONS,

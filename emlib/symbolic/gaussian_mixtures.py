@@ -10,12 +10,14 @@ from functools import cache
 
 import sympy as sp
 
-from emlib.symbolic.bound import gibbs_for, k, states
+from emlib.symbolic.bound import K, gibbs_for, k, states
+from emlib.symbolic.covariances import DERIVATIONS as COVARIANCES
 from emlib.symbolic.derivation import Derivation
 from emlib.symbolic.inequality import square
 from emlib.symbolic.likelihood import N, data, log_tangent, n, ratio, x
 from emlib.symbolic.mixtures import mean, mixture_log_likelihood, responsibility, share, variance
 from emlib.symbolic.notation import NormalDensity, in_order, latex, named, named_entry
+from emlib.symbolic.preconditioner import DERIVATIONS as PRECONDITIONER
 
 count = sp.IndexedBase("N", positive=True)
 weight = sp.IndexedBase("pi", positive=True)
@@ -179,22 +181,6 @@ def covariance_cross_slope() -> Derivation:
 
 
 @cache
-def eigenvalue_maximum() -> Derivation:
-    """In any dimension the weighted covariance is best: each eigenvalue of S Sigma^-1 is best at one."""
-    d = sp.Symbol("d", integer=True, positive=True)
-    i = sp.Symbol("i", integer=True)
-    eigenvalue = sp.IndexedBase("lambda", positive=True)
-    trace = sp.Sum(eigenvalue[i], (i, 1, d))
-    log_determinant = sp.Sum(sp.log(eigenvalue[i]), (i, 1, d))
-    lemma = log_tangent.at({ratio: eigenvalue[i]}).summed(i, 1, d).times(share_of_k / 2)
-    return Derivation(
-        "eq-m-step-eigenvalues", share_of_k / 2 * in_order(trace, -d, -log_determinant)
-    ).at_least(
-        0, because="each eigenvalue contributes $\\lambda_i-1-\\log\\lambda_i\\ge0$", by=lemma
-    )
-
-
-@cache
 def preconditioned_gradient() -> Derivation:
     """An EM step moves a mean along the gradient of the log-likelihood, by a step that nobody has to choose."""
     updated = sp.Sum(responsibility(n) * x[n], data) / share
@@ -209,6 +195,47 @@ def preconditioned_gradient() -> Derivation:
             variance / share * slope,
             because="the sum is the slope of the log-likelihood, by {eq}`eq-mixture-score`",
         )
+    )
+
+
+@cache
+def hard_bound() -> Derivation:
+    """What the nearest mean does not get of an observation is at most a sum of exponentials, one for each other mean."""
+    v = sp.Symbol("v", positive=True)
+    at = sp.Symbol("x", real=True)
+    j = sp.Symbol("j", integer=True)
+    m = sp.IndexedBase("mu", real=True)
+    others = (j, 1, K)
+
+    def joint(k: sp.Expr) -> sp.Expr:
+        return weight[k] * NormalDensity(at, m[k], v)
+
+    extra = (at - m[j]) ** 2 - (at - m[0]) ** 2
+    left_over = sp.Sum(weight[j] / weight[0] * sp.exp(-extra / (2 * v)), others)
+    all_others = named("S", left_over)
+    return (
+        Derivation("eq-hard-bound", 1 - joint(0) / in_order(joint(0), sp.Sum(joint(j), others)))
+        .equals(
+            all_others / (1 + all_others),
+            because="number the nearest mean 0 and the others from 1 to $K$, and divide by its joint density; $S$ is "
+            "the sum of the other quotients, written out in the next line",
+        )
+        .at_most(
+            left_over,
+            because="$\\frac S{1+S}\\le S$ for a positive $S$",
+            by=square(all_others).times(1 / (1 + all_others)),
+        )
+    )
+
+
+@cache
+def hard_term() -> Derivation:
+    """Each of those exponentials goes to zero with the common variance, since every other mean is farther away."""
+    v, odds, extra = sp.symbols("v omega Delta", positive=True)
+    return Derivation("eq-hard-term", sp.Limit(odds * sp.exp(-extra / (2 * v)), v, 0, "+")).equals(
+        0,
+        because="with $\\omega=\\pi_j/\\pi_0$ and $\\Delta=(x-\\mu_j)^2-(x-\\mu_0)^2>0$: the exponent goes to "
+        "$-\\infty$",
     )
 
 
@@ -233,7 +260,10 @@ DERIVATIONS = (
     component_maximum,
     covariance_slope,
     covariance_cross_slope,
-    eigenvalue_maximum,
+    *COVARIANCES,
     preconditioned_gradient,
+    *PRECONDITIONER,
+    hard_bound,
+    hard_term,
     hard_limit,
 )

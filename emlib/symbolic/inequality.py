@@ -133,7 +133,7 @@ def positive(expression: sp.Expr) -> NonNegative:
 
 
 def quadratic_form(column: sp.MatrixExpr, matrix: sp.MatrixExpr) -> NonNegative:
-    """column' matrix column, for a positive definite matrix.
+    """Column' matrix column, for a positive definite matrix.
 
     Raises:
         ProofError: the matrix is not known to be positive definite.

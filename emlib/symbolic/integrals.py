@@ -45,9 +45,7 @@ def _by_terms(body: sp.Expr, variable: sp.Symbol, rule: Rule) -> sp.Expr | None:
     return total
 
 
-def _factors(
-    term: sp.Expr, variable: sp.Symbol
-) -> tuple[sp.Expr, sp.Expr, list[sp.Expr]]:
+def _factors(term: sp.Expr, variable: sp.Symbol) -> tuple[sp.Expr, sp.Expr, list[sp.Expr]]:
     """Of a product: the power of the variable, the exponent of e, and the factors that are neither."""
     power, exponent, others = sp.Integer(0), sp.Integer(0), []
     for factor in sp.Mul.make_args(term):
@@ -136,9 +134,7 @@ _SIGNS: dict[tuple[sp.Expr, ...], dict[str, bool]] = {
 }
 
 
-def _antiderivative(
-    body: sp.Expr, variable: sp.Symbol, bounds: list[sp.Expr]
-) -> sp.Expr | None:
+def _antiderivative(body: sp.Expr, variable: sp.Symbol, bounds: list[sp.Expr]) -> sp.Expr | None:
     """A polynomial between finite bounds."""
     if len(bounds) != 2 or not body.is_polynomial(variable):
         return None

@@ -159,11 +159,11 @@ def hessian_determinant() -> Derivation:
         for place, by in (("11", (mu, mu)), ("22", (v, v)), ("12", (mu, v)))
     )
     return (
-        Derivation(
-            "eq-normal-hessian", in_order(h11 * h22, -(h12**2)), given=sample_moments
-        )
+        Derivation("eq-normal-hessian", in_order(h11 * h22, -(h12**2)), given=sample_moments)
         .equals(
-            in_order(_at_the_maximum(mu, mu) * _at_the_maximum(v, v), -(_at_the_maximum(mu, v) ** 2)),
+            in_order(
+                _at_the_maximum(mu, mu) * _at_the_maximum(v, v), -(_at_the_maximum(mu, v) ** 2)
+            ),
             because="the entries of the Hessian are the second derivatives at the maximum",
         )
         .equals(
@@ -300,6 +300,26 @@ def poisson_global() -> Derivation:
 
 
 @cache
+def exponential_global() -> Derivation:
+    """Among exponential densities, no rate does better than one over the average."""
+    rho, mean = sp.symbols(r"rho \bar{x}", positive=True)
+
+    def ell(value: sp.Expr) -> sp.Expr:
+        return sp.Sum(sp.log(value) - value * x[n], data)
+
+    adding_up = (sp.Eq(sp.Sum(x[n], data), N * mean),)
+    return (
+        Derivation("eq-exponential-global", ell(1 / mean) - ell(rho), given=adding_up)
+        .equals(N * in_order(rho * mean, -1, -sp.log(rho * mean)), because="add up the data")
+        .at_least(
+            0,
+            because="$u-1-\\log u\\ge0$ at $u=\\rho\\bar x$",
+            by=log_tangent.at({ratio: rho * mean}).times(N),
+        )
+    )
+
+
+@cache
 def moment_matching() -> Derivation:
     """In every exponential family the slope is observed minus expected statistics."""
     eta = sp.Symbol("eta", real=True)
@@ -326,5 +346,6 @@ DERIVATIONS = (
     poisson_score,
     poisson_curvature,
     poisson_global,
+    exponential_global,
     moment_matching,
 )

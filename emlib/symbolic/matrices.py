@@ -51,8 +51,11 @@ class IndexedMatrix(sp.MatrixExpr):  # type: ignore[misc]
     """One of a family of matrices, such as the observation x_n; made by `vectors` and `matrices`."""
 
     def __new__(cls, name: Any, index: Any, rows: Any, columns: Any) -> IndexedMatrix:
+        """A new one, its parts as SymPy wants them."""
         label = name if isinstance(name, Str) else Str(str(name))
-        matrix: IndexedMatrix = sp.Basic.__new__(cls, label, *map(sp.sympify, (index, rows, columns)))
+        matrix: IndexedMatrix = sp.Basic.__new__(
+            cls, label, *map(sp.sympify, (index, rows, columns))
+        )
         return matrix
 
     name = property(lambda self: self.args[0].name)
@@ -103,6 +106,7 @@ class MatrixSum(sp.MatrixExpr):  # type: ignore[misc]
     precedence = PRECEDENCE["Mul"]
 
     def __new__(cls, function: Any, limit: Any) -> MatrixSum:
+        """Its parts, as SymPy wants them."""
         total: MatrixSum = sp.Basic.__new__(cls, function, sp.Tuple(*limit))
         return total
 
@@ -115,7 +119,8 @@ class MatrixSum(sp.MatrixExpr):  # type: ignore[misc]
         """All but the index."""
         index, low, high = self.limit
         symbols: set[sp.Basic] = self.function.free_symbols - {index}
-        return symbols | low.free_symbols | high.free_symbols
+        symbols |= low.free_symbols | high.free_symbols
+        return symbols
 
     def _latex(self, printer: LatexPrinter) -> str:
         index, low, high = map(printer.doprint, self.limit)
@@ -127,7 +132,7 @@ class MatrixSum(sp.MatrixExpr):  # type: ignore[misc]
 
 
 def matrix_sum(function: Any, limit: tuple[Any, Any, Any]) -> MatrixSum:
-    """The sum of matrices over a range: matrix_sum(r[n] * x[n], (n, 1, N))."""
+    """The sum of matrices over a range, as in `matrix_sum(r[n] * x[n], (n, 1, N))`."""
     return MatrixSum(function, limit)
 
 
@@ -153,17 +158,17 @@ def number(matrix: sp.MatrixExpr) -> Number:
 
 
 def inner(left: sp.MatrixExpr, right: sp.MatrixExpr) -> Number:
-    """left' right, of two columns."""
+    """Left' right, of two columns."""
     return number(sp.MatMul(sp.Transpose(left), right))
 
 
 def quadratic(column: sp.MatrixExpr, matrix: sp.MatrixExpr) -> Number:
-    """column' matrix column."""
+    """Column' matrix column."""
     return number(sp.MatMul(sp.Transpose(column), matrix, column))
 
 
 def outer(column: sp.MatrixExpr) -> sp.MatrixExpr:
-    """column column'."""
+    """Column column'."""
     return sp.MatMul(column, sp.Transpose(column))
 
 

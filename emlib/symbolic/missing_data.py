@@ -79,7 +79,7 @@ def completed_square() -> Derivation:
 
 @cache
 def marginal() -> Derivation:
-    """The seen column alone has a normal density: the missing one is integrated out."""
+    """In two dimensions, the seen column alone has a normal density: the missing one is integrated out."""
     return Derivation("eq-missing-marginal", sp.Integral(density, (x_2, *line))).equals(
         NormalDensity(x_1, mu_1, v_1),
         because="after the square is completed, the conditional density has area one, whatever its mean",
@@ -88,7 +88,7 @@ def marginal() -> Derivation:
 
 @cache
 def posterior() -> Derivation:
-    """Given the seen column, the missing one is normal about its regression, with the variance that is left."""
+    """In two dimensions, the missing column given the seen one is normal about its regression on it."""
     return Derivation("eq-missing-posterior", density / sp.Integral(density, (x_2, *line))).equals(
         conditional, because="the joint density over that of what is seen"
     )
@@ -96,7 +96,7 @@ def posterior() -> Derivation:
 
 @cache
 def conditional_variance() -> Derivation:
-    """The variance that is left is never more than the whole."""
+    """The variance of a missing value given a seen one is never more than its whole variance."""
     return (
         Derivation("eq-missing-variance", w)
         .equals(in_order(v_2, -(c**2) / v_1), because="$v_2=c^2/v_1+w$")
@@ -197,7 +197,7 @@ def converges() -> Derivation:
 
 @cache
 def shrinks() -> Derivation:
-    """Without the conditional variance the same column is left too narrow, by the share that is missing."""
+    """Without the conditional variance a column on its own is left too narrow, by the share that is missing."""
     return Derivation(
         "eq-missing-shrinks", in_order(scatter / (N + missing), -s2), given=sample_moments
     ).equals(
@@ -246,7 +246,7 @@ def block_seen() -> Derivation:
 
 @cache
 def block_cross() -> Derivation:
-    """The first row of the precision matrix times the second column of the covariance is zero."""
+    """The precision matrix in blocks: its first row times the second column of the covariance is zero."""
     return Derivation("eq-missing-block-cross", L_oo * S_om + L_om * S_mm).equals(
         sp.ZeroMatrix(p, q), because="multiply out; the terms cancel in pairs"
     )
@@ -254,7 +254,7 @@ def block_cross() -> Derivation:
 
 @cache
 def block_missing() -> Derivation:
-    """The second row of the precision matrix times the second column of the covariance is the identity."""
+    """The precision matrix in blocks: its second row times the second column of the covariance is the identity."""
     return Derivation("eq-missing-block-missing", L_mo * S_om + L_mm * S_mm).equals(
         sp.Identity(q), because="what holds $B$ cancels, and $C^{-1}C$ is left"
     )

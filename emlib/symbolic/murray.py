@@ -105,15 +105,6 @@ def both_maxima() -> Derivation:
 
 
 @cache
-def mirror() -> Derivation:
-    """A correlation and its negative have the same likelihood, so Murray's maxima come as a pair."""
-    return Derivation("eq-murray-mirror", log_likelihood(first, second, -rho)).equals(
-        log_likelihood(first, second, rho),
-        because="change the sign of the second entry in every pair: the twelve are the same twelve",
-    )
-
-
-@cache
 def along_no_correlation() -> Derivation:
     """Among the models without correlation, variances of 5/2 are best.
 
@@ -251,7 +242,6 @@ def repelling() -> Derivation:
 DERIVATIONS = (
     likelihood_of_the_pairs,
     both_maxima,
-    mirror,
     along_no_correlation,
     flat_at_the_saddle,
     curved_both_ways,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sympy as sp
+from sympy.core.symbol import Str
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
@@ -57,21 +58,23 @@ class Named(sp.Symbol):  # type: ignore[misc]
 class NamedMatrix(sp.MatrixSymbol):  # type: ignore[misc]
     """A matrix symbol with a meaning."""
 
-    meaning: sp.MatrixExpr
-
-    def __new__(cls, name: Any, rows: Any, columns: Any, meaning: Any) -> NamedMatrix:
-        symbol: NamedMatrix = super().__new__(cls, name, rows, columns)
-        symbol.meaning = meaning
+    def __new__(cls, name: Any, rows: Any, columns: Any, meaning: sp.MatrixExpr) -> NamedMatrix:
+        """Its parts, as SymPy wants them."""
+        label = name if isinstance(name, Str) else Str(name)
+        symbol: NamedMatrix = sp.Basic.__new__(cls, label, rows, columns, meaning)
         return symbol
 
-    def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self.meaning)
+    meaning = property(lambda self: self.args[3])
 
     @property
     def free_symbols(self) -> set[sp.Basic]:
         """Those of the meaning too."""
         symbols: set[sp.Basic] = self.meaning.free_symbols
         return {self} | symbols
+
+    def doit(self, **hints: Any) -> NamedMatrix:
+        """Stays as it is."""
+        return self
 
 
 class FreeIndex(sp.Symbol):  # type: ignore[misc]
@@ -80,6 +83,7 @@ class FreeIndex(sp.Symbol):  # type: ignore[misc]
     range: tuple[sp.Expr, sp.Expr]
 
     def __new__(cls, name: str, low: Any, high: Any) -> FreeIndex:
+        """An index between two bounds."""
         symbol: FreeIndex = sp.Symbol.__xnew__(cls, name, integer=True)
         symbol.range = (sp.sympify(low), sp.sympify(high))
         return symbol
@@ -99,7 +103,8 @@ def any_of(name: str, low: Any, high: Any) -> FreeIndex:
 def named(latex: str, meaning: Any) -> Any:
     """A symbol, written as this LaTeX, that stands for the expression wherever a proof looks."""
     if isinstance(meaning, sp.MatrixExpr):
-        return NamedMatrix(latex, *meaning.shape, meaning)
+        rows, columns = meaning.shape
+        return NamedMatrix(latex, rows, columns, meaning)
     return Named(latex, meaning)
 
 
@@ -119,6 +124,23 @@ class NormalDensity(sp.Function):  # type: ignore[misc]
             root = sp.sqrt((2 * sp.pi) ** variance.shape[0] * sp.Determinant(variance))
             return sp.exp(-quadratic(x - mean, sp.Inverse(variance)) / 2) / root
         return sp.exp(-((x - mean) ** 2) / (2 * variance)) / sp.sqrt(2 * sp.pi * variance)
+
+    @property
+    def log(self) -> sp.Expr:
+        """The logarithm of the density, up to what does not depend on its arguments."""
+        x, mean, variance = self.args
+        if isinstance(variance, sp.MatrixExpr):
+            inside = quadratic(x - mean, sp.Inverse(variance))
+            return -(sp.log(sp.Determinant(variance)) + inside) / 2
+        return -(sp.log(variance) + (x - mean) ** 2 / variance) / 2
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        """The slope of a density is the density times the slope of its logarithm."""
+        place = sp.Dummy(real=True, positive=self.args[argindex - 1].is_positive)
+        arguments = list(self.args)
+        arguments[argindex - 1] = place
+        slope = sp.diff(NormalDensity(*arguments).log, place)
+        return self * slope.subs(place, self.args[argindex - 1])
 
     def _latex(self, printer: LatexPrinter) -> str:
         x, mean, variance = (printer.doprint(argument) for argument in self.args)
@@ -279,9 +301,19 @@ class BookPrinter(LatexPrinter):  # type: ignore[misc]
         """A sign or number first, then the matrices in their order."""
         number, matrices = product.as_coeff_matrices()
         if number.could_extract_minus_sign():
-            return "- " + self._bracketed(sp.MatMul(-number, *matrices) if number != -1 else sp.MatMul(*matrices))
-        factors = [self._bracketed(matrix) for matrix in matrices]
+            return "- " + self._bracketed(
+                sp.MatMul(-number, *matrices) if number != -1 else sp.MatMul(*matrices)
+            )
+        factors = [self._matrix_factor(matrix) for matrix in matrices]
         return " ".join(([] if number == 1 else [self._bracketed(number)]) + factors)
+
+    def _matrix_factor(self, matrix: sp.MatrixExpr) -> str:
+        """SymPy transposes each term of a sum; a reader wants the sum transposed."""
+        if isinstance(matrix, sp.MatAdd) and all(term.has(sp.Transpose) for term in matrix.args):
+            upright = sp.Transpose(matrix).doit()
+            if not upright.has(sp.Transpose):
+                return rf"\left({self.doprint(upright)}\right)^{{\top}}"
+        return self._bracketed(matrix)
 
     def _print_MatAdd(self, expression: sp.MatAdd) -> str:
         """Positive terms first."""
@@ -316,9 +348,11 @@ class PlainPrinter(StrPrinter):  # type: ignore[misc]
     """Plain text for messages: names as in the book, sums in words."""
 
     def _print(self, expr: Any, **kwargs: Any) -> str:
-        # SymPy asks an indexed symbol first how it wants to be printed.
+        # SymPy asks an indexed symbol first how it wants to be printed, and looks past the parents of a function.
         if isinstance(expr, sp.Indexed):
             return self._print_Indexed(expr)
+        if isinstance(expr, NamedEntry):
+            return self._print_NamedEntry(expr)
         return str(super()._print(expr, **kwargs))
 
     def _print_Dummy(self, symbol: sp.Dummy) -> str:
@@ -337,14 +371,18 @@ class PlainPrinter(StrPrinter):  # type: ignore[misc]
         return self._ranged("sum", expression.function, [expression.limit])
 
     def _ranged(self, word: str, function: sp.Basic, limits: Any) -> str:
-        places = [f"{word}_({i}={a}..{b})" for i, a, b in (map(self.doprint, lim) for lim in limits)]
+        places = [
+            f"{word}_({i}={a}..{b})" for i, a, b in (map(self.doprint, lim) for lim in limits)
+        ]
         return " ".join([*reversed(places), f"[{self.doprint(function)}]"])
 
     def _print_Indexed(self, expression: sp.Indexed) -> str:
         indices = [self.doprint(index) for index in expression.indices]
         separator = "" if all(len(index) == 1 for index in indices) else ","
         joined = separator.join(indices)
-        return f"{self.doprint(expression.base.label)}_{joined if len(joined) < 3 else f'({joined})'}"
+        return (
+            f"{self.doprint(expression.base.label)}_{joined if len(joined) < 3 else f'({joined})'}"
+        )
 
     def _print_Derivative(self, expression: sp.Derivative) -> str:
         variables = "".join(f" d/d{self.doprint(variable)}" for variable in expression.variables)

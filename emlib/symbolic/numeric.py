@@ -37,12 +37,16 @@ POINTS = 2
 ATTEMPTS = 8
 
 
-class Undecided(ArithmeticError):
+class UndecidedError(ArithmeticError):
     """No number can be given, or none that says anything."""
 
 
-class OutOfDomain(Undecided):
+class OutOfDomainError(UndecidedError):
     """A logarithm or root of a number that has none."""
+
+
+NO_NUMBER = (ArithmeticError, ValueError, TypeError, LookupError, AttributeError)
+"""What may happen on the way to a number, and then says nothing about the claim."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def difference(
                 point = start.copy()
                 try:
                     b = point.value(right)
-                except OutOfDomain:
+                except OutOfDomainError:
                     without_value += 1
                     continue
                 gap = a - b
@@ -85,7 +89,7 @@ def difference(
                     continue
                 if wrong > tolerance * size:
                     return Difference(point.shown(), a, b)
-        except (Undecided, ZeroDivisionError, OverflowError, ValueError, TypeError):
+        except NO_NUMBER:
             continue
         compared += 1
         if compared == POINTS:
@@ -113,9 +117,12 @@ def agree(left: sp.Expr, right: sp.Expr, given: Sequence[sp.Eq] = ()) -> bool:
             with mpmath.workdps(DIGITS):
                 point.satisfy(given)
                 a, b = point.value(left), point.value(right)
-                if _size(a - b) > mpmath.mpf(10) ** -9 * (_size(a) + _size(b)) + mpmath.mpf(10) ** -12:
+                if (
+                    _size(a - b)
+                    > mpmath.mpf(10) ** -9 * (_size(a) + _size(b)) + mpmath.mpf(10) ** -12
+                ):
                     return False
-        except (Undecided, ZeroDivisionError):
+        except NO_NUMBER:
             continue
         agreed += 1
     return agreed > POINTS
@@ -160,7 +167,9 @@ class Point:
         if key not in self._values:
             low, high = getattr(like, "range", (None, None))
             if low is not None:
-                self._values[key] = mpmath.mpf(self._random.randint(self.whole(low), self.whole(high)))
+                self._values[key] = mpmath.mpf(
+                    self._random.randint(self.whole(low), self.whole(high))
+                )
             elif like.is_integer and like.is_positive and isinstance(like, sp.Symbol):
                 self._values[key] = mpmath.mpf(self._random.randint(2, 3))
             else:
@@ -187,7 +196,7 @@ class Point:
         """The value of an integer expression."""
         value = self.value(expression)
         if value != int(value):
-            raise Undecided(f"{expression} is no whole number")
+            raise UndecidedError(f"{expression} is no whole number")
         return int(value)
 
     def value(self, part: sp.Basic) -> Value:
@@ -202,7 +211,7 @@ class Point:
             self._known[key] = self._computed(part)
         return self._known[key]
 
-    def _computed(self, part: sp.Basic) -> Value:  # noqa: PLR0911, PLR0912
+    def _computed(self, part: sp.Basic) -> Value:
         if isinstance(part, NamedEntry) and hasattr(part, "template"):
             with ExitStack() as together:
                 for index, at in zip(part.indices, map(self.whole, part.args), strict=True):
@@ -251,7 +260,7 @@ class Point:
             return _FUNCTIONS[type(part).__name__](*map(self.value, part.args))
         if isinstance(part, sp.Function):
             return self._drawn((type(part), *map(self.value, part.args)), _plain_like(part))
-        raise Undecided(f"{part}: a {type(part).__name__} has no number here")
+        raise UndecidedError(f"{part}: a {type(part).__name__} has no number here")
 
     @contextmanager
     def _where(self, key: Any, value: Value) -> Iterator[None]:
@@ -272,7 +281,7 @@ class Point:
             return
         *inner, (index, low, high) = limits
         if any(bound.is_infinite for bound in (low, high)):
-            raise Undecided("a sum without end")
+            raise UndecidedError("a sum without end")
         for i in range(self.whole(low), self.whole(high) + 1):
             with _held(self._indices, index, i):
                 yield from self._ranged(function, inner)
@@ -281,7 +290,7 @@ class Point:
         if exponent == int(exponent):
             return base ** int(exponent)
         if base < 0:
-            raise OutOfDomain("a root of a negative number")
+            raise OutOfDomainError("a root of a negative number")
         return base**exponent
 
     def _key(self, variable: sp.Expr) -> Any:
@@ -323,11 +332,19 @@ class Point:
     def _unknown(self, part: AppliedUndef) -> Value:
         """A smooth function of its arguments that nothing else is like."""
         name = part.func
-        shape = [self._drawn((name, i), sp.Symbol("a", positive=True)) for i in range(len(part.args) + 1)]
-        inside = shape[0] + mpmath.fsum(a * self.value(x) for a, x in zip(shape[1:], part.args, strict=True))
-        return mpmath.exp(mpmath.sin(inside)) if part.is_positive else mpmath.sin(inside) + inside**2 / 3
+        shape = [
+            self._drawn((name, i), sp.Symbol("a", positive=True)) for i in range(len(part.args) + 1)
+        ]
+        inside = shape[0] + mpmath.fsum(
+            a * self.value(x) for a, x in zip(shape[1:], part.args, strict=True)
+        )
+        return (
+            mpmath.exp(mpmath.sin(inside))
+            if part.is_positive
+            else mpmath.sin(inside) + inside**2 / 3
+        )
 
-    def _matrix(self, part: sp.MatrixExpr) -> Value:  # noqa: PLR0911
+    def _matrix(self, part: sp.MatrixExpr) -> Value:
         if isinstance(part, sp.MatrixSymbol):
             return self._drawn_matrix(part, part)
         if isinstance(part, IndexedMatrix):
@@ -354,7 +371,7 @@ class Point:
             return _folded([zero, *terms], lambda a, b: a + b)
         if isinstance(part, Gradient):
             return self._gradient(*part.args)
-        raise Undecided(f"{part}: a {type(part).__name__} has no number here")
+        raise UndecidedError(f"{part}: a {type(part).__name__} has no number here")
 
     def _gradient(self, function: sp.Expr, variable: sp.MatrixExpr) -> Value:
         at = self.value(variable)
@@ -382,14 +399,14 @@ class Point:
         """Change numbers so that the equations hold.
 
         Raises:
-            Undecided: they do not.
+            UndecidedError: they do not.
         """
         for equation in given:
             self._solve(equation, [e.lhs for e in given])
         for equation in given:
             left, right = self.value(equation.lhs), self.value(equation.rhs)
             if _size(left - right) > mpmath.mpf(10) ** -12 * (1 + _size(left)):
-                raise Undecided(f"{equation} could not be solved")
+                raise UndecidedError(f"{equation} could not be solved")
 
     def _solve(self, equation: sp.Eq, lefts: Sequence[sp.Expr]) -> None:
         """By a symbol of the right side, which then is what the left says; else by scaling what is summed."""
@@ -405,12 +422,12 @@ class Point:
                 constant = self.value(right)
             with self._where(symbol, one):
                 ones = self.value(right) - constant
-            scale = ones[0] if isinstance(ones, mpmath.matrix) else ones
+            scale = ones[0, 0] if isinstance(ones, mpmath.matrix) else ones
             if scale == 0:
                 continue
             solution = (self.value(left) - constant) / scale
             if symbol.is_positive and not solution > 0:
-                raise Undecided(f"{symbol} would not be positive")
+                raise UndecidedError(f"{symbol} would not be positive")
             self._values[symbol] = solution
             self._known.clear()
             return
@@ -435,7 +452,7 @@ class Point:
 
     def shown(self) -> str:
         """The numbers, for a reader."""
-        names = []
+        names: list[Any] = []
         for key, value in self._values.items():
             if isinstance(key, tuple):
                 head, *indices = key[1:] if isinstance(key[1], str) else key
@@ -504,13 +521,15 @@ def _size(value: Value) -> Value:
 
 def _real(value: Value) -> Value:
     if isinstance(value, mpmath.mpc):
-        raise Undecided("a number that is not real")
+        raise UndecidedError("a number that is not real")
     return value
 
 
 def _short(value: Value, digits: int = 6) -> str:
     if isinstance(value, mpmath.matrix):
-        rows = ("[" + ", ".join(_short(entry, digits) for entry in row) + "]" for row in value.tolist())
+        rows = (
+            "[" + ", ".join(_short(entry, digits) for entry in row) + "]" for row in value.tolist()
+        )
         return "[" + ", ".join(rows) + "]"
     if mpmath.isint(value):
         return str(int(value))
@@ -519,7 +538,7 @@ def _short(value: Value, digits: int = 6) -> str:
 
 def _log(value: Value) -> Value:
     if value <= 0:
-        raise OutOfDomain("a logarithm of a number that is not positive")
+        raise OutOfDomainError("a logarithm of a number that is not positive")
     return mpmath.log(value)
 
 

@@ -14,7 +14,7 @@ import sympy as sp
 
 from emlib.symbolic.integrals import integrated
 from emlib.symbolic.matrices import Gradient, MatrixSum
-from emlib.symbolic.notation import NamedEntry, meanings_expanded, with_fresh_indices
+from emlib.symbolic.notation import NamedEntry, NormalDensity, meanings_expanded, with_fresh_indices
 from emlib.symbolic.words import (
     Det,
     Loop,
@@ -23,6 +23,7 @@ from emlib.symbolic.words import (
     as_matrix,
     exchanged,
     exchanged_words,
+    factored,
     multiplied,
     opened,
     scalars,
@@ -58,6 +59,13 @@ def residue(expression: sp.Expr, given: Sequence[sp.Eq] = ()) -> sp.Expr:
     reduced = _reduced_matrix if isinstance(expression, sp.MatrixExpr) else _reduced
     if not expression.has(*OPERATORS) and reduced(expression, given, keep=(NamedEntry,)) == 0:
         return sp.Integer(0)
+    # Nor a density, whose slope is a multiple of it.
+    if (
+        meanings_expanded(expression, (NormalDensity,)).has(NormalDensity)
+        and not expression.has(sp.Integral, sp.Subs, sp.Limit)
+        and reduced(expression, given, keep=(NormalDensity,)) == 0
+    ):
+        return sp.Integer(0)
     return reduced(expression, given)
 
 
@@ -85,7 +93,8 @@ def _reduced(
             if not pivot.is_number:
                 flat = flat.subs(pivot, (value - left + coefficient * pivot) / coefficient)
         left = _simplified(flat, thorough)
-        return sp.Integer(0) if left == 0 else sums.restored(left)
+        # Put back for a reader; what was not zero stays so, however it reads.
+        return sp.Integer(0) if left == 0 else sums.restored(left) or left
 
     other_way = _other_way_round(whole)
     if other_way != whole and left_of(other_way, thorough=False) == 0:
@@ -216,7 +225,8 @@ def _product(function: sp.Expr, *limits: sp.Tuple) -> sp.Expr:
 def _differentiated(body: sp.Expr, *variables: sp.Tuple) -> sp.Expr:
     if any(variable[0].is_integer for variable in variables):
         raise ProofError(f"{body} has no slope in an integer such as {variables[0][0]}")
-    return sp.diff(scalars(body), *variables)
+    # The index of a sum is not that of the variable, even when both are called k.
+    return sp.diff(scalars(with_fresh_indices(body)), *variables)
 
 
 def _bare(argument: sp.Basic) -> sp.Basic | str:
@@ -255,7 +265,9 @@ def _named_numbers(expression: sp.Expr) -> tuple[sp.Expr, dict[sp.Symbol, sp.Exp
     # Larger ones first: a determinant may hold a loop.
     names = {
         part: sp.Dummy("t", real=True, positive=part.is_positive)
-        for part in sorted(expression.atoms(Loop, Det), key=sp.count_ops, reverse=True)
+        for part in sorted(
+            expression.atoms(Loop, Det, NormalDensity), key=sp.count_ops, reverse=True
+        )
     }
     return expression.xreplace(names), {name: part for part, name in names.items()}
 
@@ -343,9 +355,11 @@ class _Sums:
         (index, low, high), *outer = total.limits
         result = sp.Integer(0)
         for term in sp.Add.make_args(sp.expand(sp.expand_log(sp.expand(total.function)))):
-            outside, inside = term.as_independent(index, as_Add=False)
+            outside, inside = factored(term).as_independent(index, as_Add=False)
             loops = [f for f in sp.Mul.make_args(inside) if isinstance(f, Loop)]
-            if len(loops) == 1:  # the sum moves into the trace, around the letters that depend on its index
+            if (
+                len(loops) == 1
+            ):  # the sum moves into the trace, around the letters that depend on its index
                 fixed, moving = opened(loops[0], index)
                 letter = sum_letter(moving, inside / loops[0], index, low, high)
                 result += outside * trace({(*fixed, letter): sp.Integer(1)}, letter.base.shape[0])
@@ -368,5 +382,7 @@ class _Sums:
             facts = {"positive": True} if inside.is_positive else {"real": True}
             self._bases[key] = sp.IndexedBase(sp.Dummy("S", **facts))
         symbol = self._bases[key][tuple(around) or (sp.Integer(0),)]
+        # Last, so that sums inside it are put back after it.
+        self._meanings.pop(symbol, None)
         self._meanings[symbol] = total
         return symbol

@@ -69,7 +69,7 @@ def scale_mixture() -> Derivation:
 
 @cache
 def scale_mixture_in_d() -> Derivation:
-    """The same in any number of dimensions, with the squared distance in place of the square."""
+    """In any number of dimensions, a Student-t density is such an average too, a function of the squared distance."""
     return Derivation("eq-student-mixture-d", sp.Integral(normal_in_d * prior, precisions)).equals(
         student_density(delta, determinant, d),
         because="with $\\delta=(x-\\mu)^\\top\\Sigma^{-1}(x-\\mu)$ the normal density is "
@@ -79,7 +79,7 @@ def scale_mixture_in_d() -> Derivation:
 
 @cache
 def posterior() -> Derivation:
-    """Given an observation, its precision has a Gamma distribution again."""
+    """Given an observation of a Student-t, its precision has a Gamma distribution again."""
     evidence = sp.Integral(normal_in_d * prior, precisions)
     return Derivation("eq-student-posterior", normal_in_d * prior / evidence).equals(
         posterior_density,
@@ -90,7 +90,7 @@ def posterior() -> Derivation:
 
 @cache
 def expected_precision() -> Derivation:
-    """The E-step's weight of an observation falls with its squared distance."""
+    """The weight that a Student-t's E-step gives an observation falls with its squared distance."""
     return (
         Derivation("eq-student-precision", sp.Integral(u * posterior_density, precisions))
         .equals(shape / rate, because="the mean of a Gamma distribution")
@@ -100,7 +100,7 @@ def expected_precision() -> Derivation:
 
 @cache
 def outlier() -> Derivation:
-    """An observation far away has no weight, however few or many degrees of freedom there are."""
+    """A Student-t gives an observation far away no weight, whatever its degrees of freedom."""
     distance = sp.Symbol("delta", positive=True)
     return Derivation(
         "eq-student-outlier", sp.Limit((nu + d) / (nu + distance), distance, sp.oo)
@@ -121,7 +121,7 @@ def expected_log_precision() -> Derivation:
 
 @cache
 def expected_log_density() -> Derivation:
-    """The expected complete log-density: squares are weighted by the expected precision."""
+    """The expected complete log-density of a Student-t on the line: squares are weighted by the expected precision."""
     a, b = sp.symbols("a b", positive=True)
     integrand = gamma_density(a, b) * sp.log(NormalDensity(value, mu, v / u))
     return Derivation("eq-student-log-density", sp.Integral(integrand, precisions)).equals(
@@ -163,7 +163,7 @@ def surrogate(mean: sp.Expr, scale: sp.Expr) -> sp.Expr:
 
 @cache
 def m_step() -> Derivation:
-    """No location and scale do better than the moments weighted by the expected precisions."""
+    """On the line, no location and scale of a Student-t do better than the moments weighted by precisions."""
     shortfall = surrogate(mean_hat, variance_hat) - surrogate(mu, v)
     quotient = variance_hat / v
     lemma = log_tangent.at({ratio: quotient}).times(share_of_k * half) + square(
@@ -199,7 +199,7 @@ def distances() -> sp.Expr:
 
 @cache
 def location_slope() -> Derivation:
-    """In any number of dimensions the best location is the mean weighted by the precisions."""
+    """In any number of dimensions the best location of a Student-t is the mean weighted by the precisions."""
     weighted = matrices.matrix_sum(r[n] * precision[n] * (columns[n] - location), data)
     return Derivation("eq-student-location", matrices.gradient(-distances() / 2, location)).equals(
         inverse_scale * weighted,
@@ -209,7 +209,7 @@ def location_slope() -> Derivation:
 
 @cache
 def scale_slope() -> Derivation:
-    """In any number of dimensions the best scale is the weighted scatter over the count of observations."""
+    """In any number of dimensions the best scale of a Student-t is the weighted scatter over the expected count."""
     log_determinant = share_of_k * sp.log(sp.Determinant(inverse_scale)) / 2
     scatter = matrices.matrix_sum(r[n] * precision[n] * matrices.outer(columns[n] - location), data)
     return Derivation(
@@ -272,7 +272,7 @@ def expected_log_prior() -> Derivation:
 
 @cache
 def degrees_slope() -> Derivation:
-    """The equation for the degrees of freedom: what the M-step solves on its own, apart from location and scale."""
+    """The slope in the degrees of freedom, whose zero the M-step finds apart from location and scale."""
     spread = in_order(log_precision[n], -precision[n], 1)
     return Derivation(
         "eq-student-degrees",

@@ -91,7 +91,7 @@ def expected_log_weight() -> Derivation:
 
     def expected_log(name: str, shape: sp.Expr) -> sp.Expr:
         at = {a: shape, b: sp.Integer(1)}
-        return named(rf"\mathbb{{E}}\log {name}", expected_log_precision().claims[1].right.subs(at))
+        return named(rf"\mathbb{{E}}\log {name}", expected_log_precision().end.subs(at))
 
     total = alpha + others
     return (

@@ -177,10 +177,13 @@ def mean_gradient() -> Derivation:
 
 @cache
 def variance_gradient() -> Derivation:
-    """The slope of such an average in the variance is half the average curvature; here for any cubic."""
-    return Derivation("eq-gradient-variance", sp.Derivative(average(cubic), v)).equals(
-        average(sp.Derivative(cubic, (z, 2))) / 2,
-        because="both are $c_2+3c_3\\mu$",
+    """The slope of an average in the variance is half the average curvature; here for any cubic."""
+    curve = named("f''(z)", sp.diff(cubic.meaning, z, 2))
+    score = in_order((z - mu) ** 2 / v, -1) / (2 * v)
+    return Derivation("eq-gradient-variance", average(cubic * score)).equals(
+        average(curve) / 2,
+        because="the factor beside $f$ is the slope of the log-density in $v$, so that the left side is the slope of the "
+        "average; both are $c_2+3c_3\\mu$",
     )
 
 

@@ -2,9 +2,9 @@
 
 Symbols as in `variational_mixture`.
 
-Source: Bishop (2006), "Pattern Recognition and Machine Learning", section 10.2.1, eqs. (10.46)-(10.66). The thresholds
-agree with Watanabe & Watanabe (2006), "Stochastic complexities of Gaussian mixtures in variational Bayesian
-approximation", Journal of Machine Learning Research 7: half of one more than the parameters of a component.
+Source: Bishop (2006), "Pattern Recognition and Machine Learning", section 10.2.1, eqs. (10.46)-(10.66). On such
+thresholds, compare Watanabe & Watanabe (2006), "Stochastic complexities of Gaussian mixtures in variational Bayesian
+approximation", Journal of Machine Learning Research 7.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def twins() -> Derivation:
 
 @cache
 def twins_by_weight() -> Derivation:
-    """If only the weights are uncertain, the richer of two twins takes all below a prior concentration of 1/2."""
+    """If only the weights are uncertain, a tie of two coinciding components breaks below a concentration of 1/2."""
     c = sp.Symbol("alpha", positive=True)
     count = named("M", c - alpha_0)
     ahead = count * trigamma(c)
@@ -145,7 +145,7 @@ def twins_by_weight() -> Derivation:
 
 @cache
 def twins_in_all() -> Derivation:
-    """Uncertain means and precisions raise to 3/2 the concentration below which one of two twins dies out."""
+    """Uncertain means and precisions raise to 3/2 the prior concentration below which such a tie breaks."""
     count, means = named("M", 2 * (a - a_0)), named(r"\beta", 2 * (a - a_0) + beta_0)
     more = in_order(in_order(trigamma(a), -1 / a) / 4, 1 / (2 * means**2))
     return Derivation("eq-vb-threshold", sp.Limit(count**2 * more, a, sp.oo)).equals(

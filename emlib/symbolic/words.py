@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import sympy as sp
@@ -25,6 +26,7 @@ from emlib.symbolic.matrices import (
     SymmetricEntry,
 )
 from emlib.symbolic.matrices import IndexedMatrix as Entry
+from emlib.symbolic.notation import NormalDensity
 
 
 class Letter(NamedTuple):
@@ -95,7 +97,9 @@ def _letter(matrix: sp.MatrixExpr) -> Letter:
 
 
 def _key(word: Iterable[Letter]) -> tuple[object, ...]:
-    return tuple((sp.default_sort_key(letter.base), letter.inverse, letter.transposed) for letter in word)
+    return tuple(
+        (sp.default_sort_key(letter.base), letter.inverse, letter.transposed) for letter in word
+    )
 
 
 # ---- words ---------------------------------------------------------------------------------------
@@ -120,7 +124,7 @@ def _split_numbers(word: Word) -> tuple[sp.Expr, Word]:
     if len(narrow) < 2:
         return sp.Integer(1), word
     factor = sp.Integer(1)
-    for start, end in zip(narrow, narrow[1:], strict=False):
+    for start, end in pairwise(narrow):
         factor *= loop(word[start:end])
     return factor, word[: narrow[0]] + word[narrow[-1] :]
 
@@ -208,7 +212,7 @@ def words(matrix: sp.MatrixExpr) -> Words:
 
 
 @lru_cache(maxsize=4096)
-def _words(matrix: sp.MatrixExpr) -> Words:  # noqa: PLR0911
+def _words(matrix: sp.MatrixExpr) -> Words:
     if isinstance(matrix, (sp.MatrixSymbol, Entry)):
         return added({(Letter(matrix),): sp.Integer(1)})
     if isinstance(matrix, sp.Identity):
@@ -251,7 +255,7 @@ def _summed(part: Words, index: sp.Symbol, low: sp.Expr, high: sp.Expr) -> Words
         first, last = (moving[0], moving[-1] + 1) if moving else (0, 0)
         core = word[first:last]
         for term in sp.Add.make_args(sp.expand(coefficient)):
-            outside, inside = term.as_independent(index, as_Add=False)
+            outside, inside = factored(term).as_independent(index, as_Add=False)
             if not core:
                 inside = high - low + 1 if inside == 1 else sp.Sum(inside, (index, low, high))
                 _add(total, word, outside * inside)
@@ -259,6 +263,14 @@ def _summed(part: Words, index: sp.Symbol, low: sp.Expr, high: sp.Expr) -> Words
                 letter = sum_letter(core, inside, index, low, high)
                 _add(total, (*word[:first], letter, *word[last:]), outside)
     return total
+
+
+def factored(term: sp.Expr) -> sp.Expr:
+    """The term with what its denominators have in common taken out of them."""
+    return term.replace(
+        lambda part: part.is_Pow and part.base.is_Add and part.exp.is_negative,
+        lambda part: sp.factor_terms(part.base) ** part.exp,
+    )
 
 
 _PLACES: list[sp.Dummy] = []
@@ -315,10 +327,12 @@ class Loop(sp.Expr):  # type: ignore[misc]
     is_real = True
 
     def __new__(cls, *matrices: sp.MatrixExpr) -> sp.Expr:
+        """A loop of these matrices, in its one form."""
         return loop(tuple(map(_letter, matrices)))
 
     @property
     def letters(self) -> Word:
+        """Its matrices, in order."""
         return tuple(map(_letter, self.args))
 
     def _eval_derivative(self, symbol: sp.Symbol) -> sp.Expr:
@@ -335,7 +349,9 @@ class Loop(sp.Expr):  # type: ignore[misc]
         """As a number x' A x where it is one, else as a trace."""
         for turned in _rotations(self.letters):
             if _shape(turned[0])[0] == 1:
-                product = sp.MatMul(*map(_matrix, turned)) if len(turned) > 1 else _matrix(turned[0])
+                product = (
+                    sp.MatMul(*map(_matrix, turned)) if len(turned) > 1 else _matrix(turned[0])
+                )
                 return Number(product)
         return sp.Trace(sp.MatMul(*map(_matrix, self.letters)).doit())
 
@@ -352,7 +368,10 @@ class Det(sp.Expr):  # type: ignore[misc]
     def _eval_derivative(self, symbol: sp.Symbol) -> sp.Expr:
         (matrix,) = self.args
         change = _change(Letter(matrix), symbol)
-        return self * trace(multiplied(_inverse({(Letter(matrix),): sp.Integer(1)}, matrix.shape[0]), change), matrix.shape[0])
+        return self * trace(
+            multiplied(_inverse({(Letter(matrix),): sp.Integer(1)}, matrix.shape[0]), change),
+            matrix.shape[0],
+        )
 
     def _latex(self, printer: LatexPrinter) -> str:
         return str(printer.doprint(sp.Determinant(*self.args)))
@@ -369,7 +388,11 @@ def loop(word: Word) -> sp.Expr:
     """The trace of a word that is not empty, in one reading of all that turning and transposing give."""
     size = _shape(word[0])[0]
     for turned in _rotations(word):
-        rewritten = added({turned: sp.Integer(1)}) if len(_cancelled(turned)) < len(word) or _beside_inverse(turned) else None
+        rewritten = (
+            added({turned: sp.Integer(1)})
+            if len(_cancelled(turned)) < len(word) or _beside_inverse(turned)
+            else None
+        )
         if rewritten is not None:
             return trace(rewritten, _shape(turned[0])[0])
     narrow = [i for i, letter in enumerate(word) if _shape(letter)[0] == 1]
@@ -406,7 +429,10 @@ def determinant(part: Words, size: sp.Expr) -> sp.Expr:
     if len(part) == 1:
         ((word, coefficient),) = part.items()
         if all(_shape(letter)[0] == _shape(letter)[1] for letter in word):
-            dets = (sp.Basic.__new__(Det, letter.base) ** (-1 if letter.inverse else 1) for letter in word)
+            dets = (
+                sp.Basic.__new__(Det, letter.base) ** (-1 if letter.inverse else 1)
+                for letter in word
+            )
             return coefficient**size * sp.Mul(*dets)
     return sp.Basic.__new__(Det, as_matrix(part, size, size))
 
@@ -430,7 +456,9 @@ def exchanged(expression: sp.Expr, letters: Mapping[sp.MatrixExpr, Words]) -> sp
 
     def put(*matrices: sp.MatrixExpr) -> sp.Expr:
         part = exchanged_words({tuple(map(_letter, matrices)): sp.Integer(1)}, letters)
-        return trace(part, _letter(matrices[0]).base.shape[1 if isinstance(matrices[0], sp.Transpose) else 0])
+        return trace(
+            part, _letter(matrices[0]).base.shape[1 if isinstance(matrices[0], sp.Transpose) else 0]
+        )
 
     return expression.replace(Loop, put)
 
@@ -518,12 +546,16 @@ def _slopes(expression: sp.Expr, variable: sp.MatrixExpr) -> Words:
         (matrix,) = expression.args
         inverse = _inverse(words(matrix), matrix.shape[0])
         return scaled(_trace_slopes(inverse, words(matrix), variable), expression)
+    if isinstance(expression, NormalDensity):
+        return scaled(_slopes(scalars(expression.log), variable), expression)
     # The chain rule, through whatever stands inside.
     total: Words = {}
     for i, part in enumerate(expression.args):
         if part.has(variable):
             slot = sp.Dummy(real=True, positive=part.is_positive)
-            outside = sp.diff(expression.func(*expression.args[:i], slot, *expression.args[i + 1 :]), slot)
+            outside = sp.diff(
+                expression.func(*expression.args[:i], slot, *expression.args[i + 1 :]), slot
+            )
             total = added(total, scaled(_slopes(part, variable), outside.subs(slot, part)))
     return total
 

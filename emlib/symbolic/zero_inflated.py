@@ -71,50 +71,55 @@ def log_likelihood() -> Derivation:
     )
 
 
-def surrogate(zero_weight: sp.Expr, other_weight: sp.Expr, mean: sp.Expr, name: str) -> sp.Expr:
-    """The expected log-joint: certain zeros, other zeros, and the positive counts."""
-    of_zeros = certain * sp.log(zero_weight) + others * sp.log(
-        other_weight * poisson(sp.Integer(0), mean)
-    )
-    of_counts = sp.Sum(sp.log(other_weight * poisson(x[n], mean)), positives)
-    return named(f"Q({name})", of_zeros + of_counts)
+of_weight = in_order(certain * sp.log(weight), (others + M) * sp.log(rest))
+
+
+def of_rate(value: sp.Expr) -> sp.Expr:
+    """The part of Q that holds the rate, less the factorials."""
+    return in_order(S * sp.log(value), -others * value, -M * value)
 
 
 @cache
-def m_step() -> Derivation:
-    """No weight and rate do better than the share of certain zeros and the mean of all other observations."""
-    shortfall = surrogate(best_weight, best_rest, best_rate, r"\hat\pi, \hat\lambda") - surrogate(
-        weight, rest, rate, r"\pi, \lambda"
+def surrogate() -> Derivation:
+    """The surrogate of the zero-inflated Poisson distribution has one part for the weight and one for the rate."""
+    of_other_zero = sp.log(rest * poisson(sp.Integer(0), rate))
+    of_counts = sp.Sum(sp.log(rest * poisson(x[n], rate)), positives)
+    factorials = sp.Sum(sp.log(sp.factorial(x[n])), positives)
+    expected = in_order(certain * sp.log(weight), others * of_other_zero, of_counts)
+    return Derivation("eq-zero-surrogate", expected, given=adds_up).equals(
+        in_order(*of_weight.args, *of_rate(rate).args, -factorials),
+        because="the E-step expects $R=N_0r$ certain zeros and $Z=N_0(1-r)$ others; "
+        "those others and the $M$ positive counts are Poisson",
     )
+
+
+@cache
+def m_step_weight() -> Derivation:
+    """With zero inflation, no weight does better than the expected share of certain zeros."""
+    at_best = in_order(certain * sp.log(best_weight), (others + M) * sp.log(best_rest))
+    first = log_tangent.at({ratio: weight / best_weight}).times(certain)
+    second = log_tangent.at({ratio: rest / best_rest}).times(others + M)
+    return Derivation("eq-zero-m-step-weight", in_order(at_best, -of_weight)).at_least(
+        0,
+        because="with $\\hat\\pi=R/N$: $u-1-\\log u\\ge0$ at $\\pi/\\hat\\pi$ and at $(1-\\pi)/(1-\\hat\\pi)$",
+        by=first + second,
+    )
+
+
+@cache
+def m_step_rate() -> Derivation:
+    """With zero inflation, no rate does better than the sum of the counts over the expected number of Poisson ones."""
     u = rate / best_rate
-    of_weights = in_order(
-        certain * sp.log(best_weight / weight), (others + M) * sp.log(best_rest / rest)
-    )
-    tangents = (
-        (weight / best_weight, certain),
-        (rest / best_rest, others + M),
-        (u, S),
-    )
-    first, second, third = (log_tangent.at({ratio: at}).times(factor) for at, factor in tangents)
     return (
-        Derivation("eq-zero-m-step", shortfall, given=adds_up)
-        .equals(
-            in_order(of_weights, S * in_order(u, -1, -sp.log(u))),
-            because="the E-step expects $R=N_0r$ certain zeros and $Z=N_0(1-r)$ others; "
-            "$\\hat\\pi=R/N$ and $\\hat\\lambda=S/(Z+M)$",
-        )
-        .at_least(
-            0,
-            because="$u-1-\\log u\\ge0$ at $\\pi/\\hat\\pi$, at $(1-\\pi)/(1-\\hat\\pi)$ and at "
-            "$\\lambda/\\hat\\lambda$",
-            by=first + second + third,
-        )
+        Derivation("eq-zero-m-step-rate", in_order(of_rate(best_rate), -of_rate(rate)))
+        .equals(S * in_order(u, -1, -sp.log(u)), because="with $\\hat\\lambda=S/(Z+M)$")
+        .at_least(0, because="$u-1-\\log u\\ge0$", by=log_tangent.at({ratio: u}).times(S))
     )
 
 
 @cache
 def fitted_mean() -> Derivation:
-    """After every step the fitted mean equals the mean of the sample."""
+    """With zero inflation, after every step the fitted mean equals the mean of the sample."""
     return Derivation("eq-zero-mean", best_rest * best_rate).equals(
         S / (certain + others + M),
         because="the mean is $(1-\\hat\\pi)\\hat\\lambda$; the $Z+M$ observations that are not certain zeros "
@@ -124,7 +129,7 @@ def fitted_mean() -> Derivation:
 
 @cache
 def weight_change() -> Derivation:
-    """A step stops moving the weight where the fitted share of zeros equals that of the sample."""
+    """With zero inflation, a step leaves the weight as it is where the fitted share of zeros is the sample's."""
     return Derivation("eq-zero-fixed-point", in_order(zeros * share / total, -weight)).equals(
         weight / of_zero * in_order(zeros / total, -of_zero),
         because="$\\hat\\pi=N_0r/N$ and $r=\\pi/p(0)$; the weight rises while the model has too few zeros",
@@ -133,7 +138,7 @@ def weight_change() -> Derivation:
 
 @cache
 def mean_of_positives() -> Derivation:
-    """What the fitted mean leaves for the counts above zero is the mean of a Poisson count that is not zero."""
+    """With zero inflation, the fitted mean of the counts above zero is that of a Poisson count that is not zero."""
     return Derivation("eq-zero-positives", rest * rate / (1 - of_zero)).equals(
         rate / (1 - sp.exp(-rate)),
         because="$1-p(0)=(1-\\pi)(1-e^{-\\lambda})$, and the weight cancels: so the rate at the fixed point "
@@ -144,7 +149,9 @@ def mean_of_positives() -> Derivation:
 DERIVATIONS = (
     posterior,
     log_likelihood,
-    m_step,
+    surrogate,
+    m_step_weight,
+    m_step_rate,
     fitted_mean,
     weight_change,
     mean_of_positives,

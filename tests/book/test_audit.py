@@ -14,6 +14,9 @@ PROVED = r"\begin{aligned}" + "\n" + r"\log(ab) & = \log a + \log b" + "\n" + r"
 CLOSE = r"\begin{aligned}" + "\n" + r"\Gamma(x+1) & = x\Gamma(x)" + "\n" + r"\end{aligned}"
 
 
+ANEW = "1 & = 1"
+
+
 def entry(label: str, function: str, tex: str, **line: str) -> dict[str, Any]:
     shown = {"letter": "", "because": "it is so", "kind": "proved", "method": "proved"} | line
     return {
@@ -47,6 +50,7 @@ LEDGER = {
             method="checked numerically at 20 random points to 50 digits",
             because="as {eq}`eq-split`, and {eq}`eq-later`",
         ),
+        entry("eq-anew", "anew", ANEW),
         entry("eq-later", "later", "0 & = 0", kind="by lemma", method="proved with {eq}`eq-split`"),
     ],
     "numbers": [
@@ -67,6 +71,9 @@ def split():
 
 def gamma():
     return Shown("eq-gamma", {CLOSE!r})
+
+def Derivation(label):
+    return Shown(label, {ANEW!r})
 """
 SHOWING = "from emlib import logs\n"
 SOUND = (
@@ -92,8 +99,10 @@ $$ g = 2f $$
 
 It is never negative, by {eq}`eq-split`.
 """
+    + CELL.format('from emlib.logs import Derivation\nDerivation("eq-anew")')
 )
-PAGE = "# The ledger\n\n{{ ledger-counts }}\n\n## Claims\n\n% ledger-claims\n\n## Numbers\n\n% ledger-numbers\n"
+PAGE = "# The ledger\n\n{{ ledger-counts }}\n\n## Numbers\n\n% ledger-numbers\n"
+CLAIMS = "# Claims\n\n% ledger-claims logs\n"
 REFERENCES = "# References\n\n```{bibliography}\n```\n"
 LIBRARY = {"__init__.py": "", "logs.py": LOGS}
 
@@ -101,7 +110,12 @@ LIBRARY = {"__init__.py": "", "logs.py": LOGS}
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("audited")
-    pages = {"index.md": "# Preface\n", "first.md": SOUND, "ledger.md": PAGE}
+    pages = {
+        "index.md": "# Preface\n",
+        "first.md": SOUND,
+        "ledger.md": PAGE,
+        "ledger-logs.md": CLAIMS,
+    }
     write_book(root, pages | {"references.md": REFERENCES}, LIBRARY, LEDGER)
     result = build(root)
     assert result.returncode == 0, result.stdout
@@ -110,21 +124,25 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_was_proved_is_marked_and_linked_there_and_back(built: Path) -> None:
     marks = re.findall(
-        r'href="(ledger\.html#[^"]+)"[^>]*>\s*<span[^>]*>([^<]+)<', page(built, "first")
+        r'href="(ledger-logs\.html#[^"]+)"[^>]*>\s*<span[^>]*>([^<]+)<', page(built, "first")
     )
     assert marks == [
-        ("ledger.html#ledger-eq-split", "\N{CHECK MARK} Ledger 1"),
-        ("ledger.html#ledger-eq-gamma", "\N{ALMOST EQUAL TO} Ledger 2"),
+        ("ledger-logs.html#ledger-eq-split", "\N{CHECK MARK} Ledger 1"),
+        ("ledger-logs.html#ledger-eq-gamma", "\N{ALMOST EQUAL TO} Ledger 2"),
+        (
+            "ledger-logs.html#ledger-eq-anew",
+            "\N{CHECK MARK} Ledger 3",
+        ),  # built on the page, as the library does
     ]
-    ledger = page(built, "ledger")
-    for label in ("eq-split", "eq-gamma"):
+    ledger = page(built, "ledger-logs")
+    for label in ("eq-split", "eq-gamma", "eq-anew"):
         assert f'id="ledger-{label}"' in ledger
         assert f'href="first.html#equation-{label}"' in ledger
         assert f'id="equation-{label}"' in page(built, "first")
 
 
 def test_reasons_stand_where_they_are_needed_and_lead_somewhere(built: Path) -> None:
-    first, second, third = page(built, "ledger").split("What ")[-3:]
+    first, second, _, third = page(built, "ledger-logs").split("What ")[-4:]
     assert "it is so" not in first  # the chapter gives the reason of what it shows
     assert "0.25 s" in first
     assert "20 random points" in second
@@ -136,8 +154,8 @@ def test_the_page_counts_and_compares(built: Path) -> None:
     text = re.sub(r"<[^>]+>", " ", page(built, "ledger"))
     rows = dict(re.findall(r"([A-Za-z,. 0-9]+?)\s*\n\s*(\d+)\s*\n", text))
     counts = {name.strip(" .…"): int(count) for name, count in rows.items()}
-    assert counts["Derivations"] == 3
-    assert counts["equations that SymPy proved"] == 1
+    assert counts["Derivations"] == 4
+    assert counts["equations that SymPy proved"] == 2
     assert counts["that agree to the last printed digit"] == 1
     assert "no: it is the tenth step" in text
     assert re.search(r"Louis\s+\(\s*1982\s*\)\s*, section 5", text)
@@ -145,11 +163,12 @@ def test_the_page_counts_and_compares(built: Path) -> None:
 
 def test_the_file_tells_the_same(built: Path) -> None:
     found = json.loads((built / "_build" / "html" / "ledger.json").read_text())
-    assert found["counts"]["claims"] == 3
+    assert found["counts"]["claims"] == 4
     assert found["counts"]["numerical"] == 1
     assert [claim["stands"] for claim in found["claims"]] == [
         "first.html#equation-eq-split",
         "first.html#equation-eq-gamma",
+        "first.html#equation-eq-anew",
         None,
     ]
     assert found["numbers"] == LEDGER["numbers"]

@@ -466,7 +466,8 @@ def test_a_spread_whose_square_is_no_float_is_refused(scale, model):
 def test_a_row_that_no_component_can_explain_is_refused(model, refuses):
     x = np.vstack([BASE, [[1e150, 0.0]]])
     params = MixtureParams([0.5, 0.5], Gaussians(MEANS, 1e-12 * ROUND))
-    with refuses(ArithmeticError, "log-likelihood is -inf", "Some observation is impossible"):
+    said = f"Row {len(BASE)}, [1.e+150 0.e+000], is impossible"
+    with refuses(ArithmeticError, "log-likelihood is -inf", said):
         em(Mixture(Gaussian(model)), x, params)
 
 

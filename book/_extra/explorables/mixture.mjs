@@ -83,7 +83,7 @@ explorable("mixture", (figure, /** @type {Data} */ data) => {
   const dots = svg(plane.marks, "g");
   const rings = Array.from({ length: 6 }, (_, k) => svg(plane.marks, "path", { class: `ring c${k + 1}` }));
   const handles = rings.map((_, k) => plane.handle({
-    label: `Mean of component ${k + 1}`, mark: String(k + 1), kind: `c${k + 1}`, step: [0.05, 0.05], grab: () => figure.remember(),
+    label: `Mean of component ${k + 1}`, mark: String(k + 1), kind: `c${k + 1}`, step: [(data.x[1] - data.x[0]) / 200, (data.y[1] - data.y[0]) / 200], grab: () => figure.remember(),
     move: (x, y) => {
       const moved = params();
       moved.means[k] = [x, y];

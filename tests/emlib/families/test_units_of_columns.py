@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from emlib import Chunks, Mixture, em
-from emlib.families import Gaussian
-from emlib.families import parsimonious as models
+from emlib.families import Gaussian, parsimonious
 from emlib.families.parsimonious import MODELS
+from emlib.families.principal_axes import principal_axes
 from emlib.start import start
 from emlib.variants.incremental import incremental_steps
 
@@ -56,7 +56,7 @@ def exact_eigenvalues(matrix: np.ndarray) -> list[Any]:
 def test_the_smallest_eigenvalue_keeps_its_digits(d: int, scale: float) -> None:
     scatter = graded(7, d, scale)
     exact = np.array([[float(value) for value in exact_eigenvalues(each)] for each in scatter])
-    values, axes = models._eigen(scatter)
+    values, axes = principal_axes(scatter)
     assert values == pytest.approx(exact, rel=1e-11)
     # The axes too: entries of columns large and small, put together again.
     again = (axes * values[:, None, :]) @ axes.swapaxes(1, 2)
@@ -92,9 +92,20 @@ def test_the_estimate_of_one_shape_is_the_least_to_its_last_digits(scale: float)
 
 
 def test_a_rough_eigendecomposition_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "_eigen", lambda matrices: tuple(np.linalg.eigh(matrices)))
+    monkeypatch.setattr(
+        parsimonious, "principal_axes", lambda matrices: tuple(np.linalg.eigh(matrices))
+    )
     x = two_groups(0, UNITS[0])
     model = Mixture(Gaussian("EEV"))
     first = start(model, x, 2, np.random.default_rng(0))
     with pytest.raises(ArithmeticError):
         em(model, x, first, tol=1e-8, max_steps=60)
+
+
+@pytest.mark.parametrize("size", [1e-290, 1e290])
+def test_axes_of_very_small_and_very_large_scatter(size: float) -> None:
+    matrix = np.diag([1.0, 4.0, 1e-12])
+    matrix[0, 1] = matrix[1, 0] = 1e-200
+    values, axes = principal_axes(size * matrix[None])
+    assert values[0] / size == pytest.approx([1e-12, 1.0, 4.0], rel=1e-14)
+    assert abs(axes[0]) == pytest.approx(np.eye(3)[:, [2, 0, 1]], abs=1e-14)

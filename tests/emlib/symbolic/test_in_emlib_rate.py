@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from emlib import information
-from emlib.information import em_map_jacobian, missing_information, standard_errors
+from emlib.information import (
+    em_map_jacobian,
+    information,
+    missing_information,
+    standard_errors,
+)
 from emlib.models.linkage import GeneticLinkage, Linkage
 from emlib.symbolic import bound, extrapolation, hidden, likelihood, linkage, rate
 from emlib.symbolic.notation import meanings_expanded
@@ -37,13 +41,13 @@ def test_the_rate_of_linkage_is_the_derived_number() -> None:
         float(linkage.linkage_map_slope().end.subs(linkage.theta, BEST.nonrecombinant)), rel=1e-12
     )
     # emlib differentiates by differences, so to fewer digits.
-    assert information.information(MODEL, RAO, BEST).rate == pytest.approx(derived, rel=1e-6)
+    assert information(MODEL, RAO, BEST).rate == pytest.approx(derived, rel=1e-6)
     assert em_map_jacobian(MODEL, RAO, BEST)[0, 0] == pytest.approx(derived, rel=1e-6)
     assert em_map_jacobian(MODEL, RAO, BEST)[0, 0] != pytest.approx(derived * 1.001, rel=1e-6)
 
 
 def test_the_informations_of_linkage_are_the_derived_numbers() -> None:
-    found = information.information(MODEL, RAO, BEST)
+    found = information(MODEL, RAO, BEST)
     share = BEST.nonrecombinant
     observed = in_log_odds(float(linkage.information_at_limit), share)
     complete = in_log_odds(float(meanings_expanded(linkage.complete).doit()), share)
@@ -60,8 +64,8 @@ def test_missing_information_is_the_derived_variance(share: float) -> None:
     joint, scores = np.array([0.5, share / 4]), np.array([0.0, 1 / share])
     sizes = {likelihood.N: 1, bound.K: 2}
     variance = meanings_expanded(rate.missing_information().claims[1].right).subs(sizes).doit()
-    value = variance.replace(hidden.Joint, lambda n, k, params: sp.Float(joint[int(k) - 1], 30))
-    value = value.replace(hidden.Score, lambda n, k, params: sp.Float(scores[int(k) - 1], 30))
+    value = variance.replace(hidden.Joint, lambda *at: sp.Float(joint[int(at[1]) - 1], 30))
+    value = value.replace(hidden.Score, lambda *at: sp.Float(scores[int(at[1]) - 1], 30))
     derived = in_log_odds(RAO[0] * float(value), share)
     found = missing_information(MODEL, RAO, Linkage(share))[0, 0]
     assert found == pytest.approx(derived, rel=1e-6)

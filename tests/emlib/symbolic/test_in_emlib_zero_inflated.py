@@ -68,15 +68,23 @@ def test_the_m_step_is_the_derived_one() -> None:
         assert not np.isclose(ours, number(formula, {**at, derived.S: 13, derived.M: 5.5}), **EXACT)
 
 
+def test_the_surrogate_is_the_derived_one() -> None:
+    ours = MODEL.expected_log_joint(MODEL.e_step(DATA, PARAMS), PARAMS)
+    formula, at = derived.surrogate().end, after_the_e_step()
+    assert np.isclose(ours, number(formula, at), **EXACT)
+    wrong = {**at, derived.rate: RATE * (1 + 1e-6)}
+    assert not np.isclose(ours, number(formula, wrong), **EXACT)
+
+
 def test_the_m_step_gains_what_is_derived() -> None:
     stats = MODEL.e_step(DATA, PARAMS)
     best = MODEL.m_step(stats)
     lost = MODEL.expected_log_joint(stats, best) - MODEL.expected_log_joint(stats, PARAMS)
-    formula, at = derived.m_step().claims[0].right, after_the_e_step()
+    at = after_the_e_step()
+    formula = derived.m_step_weight().start + derived.m_step_rate().claims[0].right
     assert np.isclose(lost, number(formula, at), rtol=1e-12, atol=1e-13)
-    assert not np.isclose(
-        lost, number(formula, {**at, derived.rate: RATE * 1.001}), rtol=1e-6, atol=0.0
-    )
+    wrong = {**at, derived.rate: RATE * 1.001}
+    assert not np.isclose(lost, number(formula, wrong), rtol=1e-6, atol=0.0)
 
 
 def test_the_weight_changes_as_derived() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sympy as sp
 
-from emlib.symbolic import NormalDensity, ProofError, in_order, named, named_entry, residue
+from emlib.symbolic import NormalDensity, ProofError, in_order, named, named_entry, rate, residue
 
 n, m, k = sp.symbols("n m k", integer=True)
 N, K = sp.symbols("N K", integer=True, positive=True)
@@ -163,3 +165,12 @@ def test_the_residue_is_readable() -> None:
     """What is left speaks of sums, not of the symbols that stood for them."""
     left = residue(sp.Sum(x[n], over_n) - 3)
     assert left == sp.Sum(x[n], over_n) - 3
+
+
+def test_a_residue_is_not_lost_when_its_sums_are_put_back() -> None:
+    """Louis' identity with the wrong sign: sums inside sums, some of which stand in both terms."""
+    claim = rate.louis().claims[-1]
+    kept, taken = claim.right.args
+    replace(claim, right=kept + taken).prove()
+    with pytest.raises(ProofError):
+        replace(claim, right=kept - taken).prove()
