@@ -89,9 +89,10 @@ def _reduced(
         for known, value in scalar:
             left = sp.expand_log(sp.expand(sums.flatten(known)))
             # Solved for one of its terms; most have one only.
-            coefficient, pivot = sp.Add.make_args(left)[-1].as_coeff_Mul()
+            coefficient, pivot = max(left.as_ordered_terms(), key=sp.count_ops).as_coeff_Mul()
             if not pivot.is_number:
-                flat = flat.subs(pivot, (value - left + coefficient * pivot) / coefficient)
+                right = sums.flatten(value) - left + coefficient * pivot
+                flat = flat.subs(pivot, right / coefficient)
         left = _simplified(flat, thorough)
         # Put back for a reader; what was not zero stays so, however it reads.
         return sp.Integer(0) if left == 0 else sums.restored(left) or left

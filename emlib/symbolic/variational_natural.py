@@ -182,8 +182,8 @@ def variance_gradient() -> Derivation:
     score = in_order((z - mu) ** 2 / v, -1) / (2 * v)
     return Derivation("eq-gradient-variance", average(cubic * score)).equals(
         average(curve) / 2,
-        because="the factor beside $f$ is the slope of the log-density in $v$, so that the left side is the slope of the "
-        "average; both are $c_2+3c_3\\mu$",
+        because="the factor beside $f$ is the slope of the log-density in $v$, so that the left side is the slope "
+        "of the average; both are $c_2+3c_3\\mu$",
     )
 
 
