@@ -10,7 +10,7 @@ from matplotlib.colors import same_color
 
 from emlib import FreeEnergy, Mixture, MixtureParams, em, free_energy
 from emlib.families import Poisson, Poissons
-from emlib.figures import COLOURS, bound_by_q, evidence_bars, trace_of_bound
+from emlib.figures import COLOURS, bound_and_gap, bound_by_q, evidence_bars, trace_of_bound
 
 # p(x, z) = 0.05 and 0.15: the evidence is log 0.2, the posterior (1/4, 3/4).
 JOINT = np.log([0.05, 0.15])
@@ -129,3 +129,17 @@ def test_the_end_itself_lacks_nothing_and_has_no_place_on_a_logarithmic_axis(ax,
     trace, _, _ = shortfalls()
     trace_of_bound(ax, trace, last=100)
     assert line(ax, "log-likelihood").get_xdata().tolist() == list(range(1, 8))
+
+
+def test_a_frame_shows_the_gap_where_one_stands(ax):
+    shifts = np.array([-1.0, 0.0, 1.0])
+    splits = [free_energy([0.5, 0.5], JOINT + shift) for shift in shifts]
+    assert bound_and_gap(ax, shifts, splits, 2, "a step") is ax
+    evidence, bound, gap, point = ax.lines
+    assert evidence.get_ydata() == pytest.approx(EVIDENCE + shifts)
+    assert bound.get_ydata() == pytest.approx(bound_of((0.5, 0.5)) + shifts)
+    assert same_color(gap.get_color(), COLOURS["gap"])
+    assert gap.get_xdata() == pytest.approx([1, 1])
+    assert gap.get_ydata() == pytest.approx([bound_of((0.5, 0.5)) + 1, EVIDENCE + 1])
+    assert point.get_ydata() == pytest.approx([bound_of((0.5, 0.5)) + 1])
+    assert "a step" in {ax.get_title(loc=place) for place in ("left", "center")}

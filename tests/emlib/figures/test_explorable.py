@@ -1,0 +1,69 @@
+"""A figure that can be moved carries its data and its twin with it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+
+import matplotlib.pyplot as plt
+import pytest
+
+from emlib.figures import Explorable
+
+
+class Parts(HTMLParser):
+    """The elements of a piece of HTML, and the text of its scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def twin():
+    figure, ax = plt.subplots()
+    ax.set_title("A twin")
+    return figure
+
+
+def test_the_page_holds_the_data_the_twin_and_the_module(twin):
+    data = {"points": [[1.5, -2]], "says": 'a "quoted" </script><b>'}
+    shown = Explorable("bound", data, twin, alt='A "twin" & more', id="second")._repr_mimebundle_()
+    parts = Parts(shown["text/html"])
+    box, picture, held, module = (attributes for _, attributes in parts.elements)
+    assert [tag for tag, _ in parts.elements] == ["div", "img", "script", "script"]
+    assert (box["data-explorable"], box["data-id"]) == ("bound", "second")
+    assert picture["alt"] == 'A "twin" & more'
+    assert held["type"] == "application/json"
+    assert json.loads(parts.text) == data
+    assert (module["type"], module["src"]) == ("module", "explorables/bound.mjs")
+
+
+def test_print_gets_paths_and_the_page_gets_text(twin):
+    shown = Explorable("bound", {}, twin, alt="A twin")._repr_mimebundle_()
+    inside = re.search(r"base64,([^\"]+)", shown["text/html"])
+    assert inside
+    light = base64.b64decode(inside[1]).decode()
+    assert ">A twin</text>" in light
+    assert "<text" not in shown["image/svg+xml"]
+    assert shown["text/plain"] == "A twin"
+
+
+def test_a_figure_is_shown_once_and_not_left_open(twin):
+    Explorable("bound", {}, twin, alt="A twin")._repr_mimebundle_()
+    assert not plt.fignum_exists(twin.number)
+
+
+def test_what_json_has_no_word_for_is_refused(twin):
+    with pytest.raises(ValueError, match="JSON"):
+        Explorable("bound", {"value": float("nan")}, twin, alt="A twin").html()
