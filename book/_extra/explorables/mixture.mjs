@@ -181,7 +181,9 @@ explorable("mixture", (figure, /** @type {Data} */ data) => {
     const at = shownTrace.map((_, t) => t);
     const rows = [shownTrace.map((s) => s.energy), shownTrace.map((s) => s.bound), shownTrace.map((s) => s.logLikelihood)];
     rows.forEach((row, i) => lines[i](at, row));
-    rows.forEach((row, i) => names[i](climb.x[1], row[row.length - 1], ["energy", "bound", "log-likelihood"][i]));
+    // The words keep out of one another's way: the bound is named below its line, the log-likelihood above.
+    const apart = (climb.y[1] - climb.y[0]) / 100;
+    rows.forEach((row, i) => names[i](climb.x[1], row[row.length - 1] + [2, -5, 2][i] * apart, ["energy", "bound", "log-likelihood"][i]));
     figure.showValues();
   };
 });
