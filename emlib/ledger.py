@@ -53,6 +53,9 @@ class Entry:
 
     chapter: str
     module: str
+    """The chapter's."""
+    home: str
+    """The module that holds the function, where it is another."""
     function: str
     label: str
     title: str
@@ -95,6 +98,7 @@ def _entry(chapter: Chapter, build: Callable[[], Derivation]) -> Entry:
     return Entry(
         chapter.title,
         chapter.module,
+        build.__module__.rpartition(".")[2],
         build.__name__,
         derivation.label,
         title,

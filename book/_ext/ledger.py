@@ -54,7 +54,7 @@ class Ledger:
 
         That is the page whose code calls its function, or builds it anew under its label, as an exercise may.
         """
-        functions = {(entry["module"], entry["function"]): entry["label"] for entry in self.entries}
+        functions = {(entry["home"], entry["function"]): entry["label"] for entry in self.entries}
         found: dict[str, str] = {}
         for docname in sorted(env.found_docs - ledger_pages(env)):
             source = Path(env.doc2path(docname)).read_text(encoding="utf-8")

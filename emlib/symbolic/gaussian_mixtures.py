@@ -151,36 +151,6 @@ def component_maximum() -> Derivation:
 
 
 @cache
-def covariance_slope() -> Derivation:
-    """The slope in the precision matrix, entry by entry, in two dimensions."""
-    a, c = sp.symbols("a c", positive=True)
-    b = sp.Symbol("b", real=True)
-    s11, s22 = sp.symbols("s_11 s_22", positive=True)
-    s12 = sp.Symbol("s_12", real=True)
-    determinant = a * c - b**2
-    trace = a * s11 + 2 * b * s12 + c * s22
-    surrogate = sp.log(determinant) / 2 - trace / 2
-    return Derivation("eq-m-step-covariance", sp.Derivative(surrogate, a)).equals(
-        in_order(c / (2 * determinant), -s11 / 2),
-        because="$c/(ac-b^2)$ is the first entry of the inverse of $\\Lambda=\\begin{pmatrix}a&b\\\\b&c\\end{pmatrix}$",
-    )
-
-
-@cache
-def covariance_cross_slope() -> Derivation:
-    """The same for the entry off the diagonal."""
-    a, c = sp.symbols("a c", positive=True)
-    b, s12 = sp.symbols("b s_12", real=True)
-    s11, s22 = sp.symbols("s_11 s_22", positive=True)
-    determinant = a * c - b**2
-    surrogate = sp.log(determinant) / 2 - (a * s11 + 2 * b * s12 + c * s22) / 2
-    return Derivation("eq-m-step-covariance-cross", sp.Derivative(surrogate, b)).equals(
-        in_order(-b / determinant, -s12),
-        because="$-b/(ac-b^2)$ is the entry off the diagonal of the inverse",
-    )
-
-
-@cache
 def preconditioned_gradient() -> Derivation:
     """An EM step moves a mean along the gradient of the log-likelihood, by a step that nobody has to choose."""
     updated = sp.Sum(responsibility(n) * x[n], data) / share
@@ -258,8 +228,6 @@ DERIVATIONS = (
     lagrange,
     mean_slope,
     component_maximum,
-    covariance_slope,
-    covariance_cross_slope,
     *COVARIANCES,
     preconditioned_gradient,
     *PRECONDITIONER,

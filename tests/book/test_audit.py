@@ -22,6 +22,7 @@ def entry(label: str, function: str, tex: str, **line: str) -> dict[str, Any]:
     return {
         "chapter": "Logarithms",
         "module": "logs",
+        "home": "logs",
         "function": function,
         "label": label,
         "title": f"What {function} proves.",
