@@ -87,19 +87,11 @@ def mean_slope_in_d() -> Derivation:
 def precision_slope() -> Derivation:
     """The slope of the surrogate in the precision matrix is zero where the covariance is that of the observations."""
     slope = gradient(component_surrogate(mean_hat, precision), precision)
-    scatter = matrix_sum(r[n] * outer(x[n] - mean_hat), data)
-    return (
-        Derivation("eq-m-step-precision", slope, given=weighted_moments)
-        .equals(
-            share_of_k / 2 * sp.Inverse(precision) - scatter / 2,
-            because="the slope of $\\log|\\Lambda_k|$ is $\\Lambda_k^{-1}$, and that of "
-            "$y^\\top\\Lambda_k y=\\operatorname{tr}(\\Lambda_k yy^\\top)$ is $yy^\\top$",
-        )
-        .equals(
-            share_of_k / 2 * (sp.Inverse(precision) - covariance_hat),
-            because="the weighted outer products add up to $N_kS_k$: the slope is zero at "
-            "$\\Sigma_k=\\Lambda_k^{-1}=S_k$",
-        )
+    return Derivation("eq-m-step-precision", slope, given=weighted_moments).equals(
+        share_of_k / 2 * (sp.Inverse(precision) - covariance_hat),
+        because="the slope of $\\log|\\Lambda_k|$ is $\\Lambda_k^{-1}$, and that of "
+        "$y^\\top\\Lambda_k y=\\operatorname{tr}(\\Lambda_k yy^\\top)$ is $yy^\\top$; the weighted outer "
+        "products add up to $N_kS_k$, so the slope is zero at $\\Sigma_k=\\Lambda_k^{-1}=S_k$",
     )
 
 

@@ -146,12 +146,15 @@ def test_the_steps_in_the_plane_are_the_derived_ones(component: int) -> None:
 def test_the_m_step_in_the_plane_lies_where_the_derived_slopes_vanish(component: int) -> None:
     mixture = Mixture(Gaussian())
     best = mixture.m_step(mixture.e_step(PLANE, FULL)).components
+    shares = mixture.responsibilities(PLANE, FULL)[:, component]
+    deviations = PLANE - best.means[component]
     numbers = {
         likelihood.N: 7,
         covariances.d: 2,
         (type(covariances.x[1]), "x"): PLANE,
-        covariances.r: mixture.responsibilities(PLANE, FULL)[:, component],
+        covariances.r: shares,
         covariances.mean_hat: best.means[component],
+        covariances.covariance_hat: (shares * deviations.T) @ deviations / shares.sum(),
         covariances.mean: best.means[component],
         covariances.precision: np.linalg.inv(best.covariances[component]),
     }
