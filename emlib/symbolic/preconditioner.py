@@ -11,7 +11,6 @@ import sympy as sp
 
 from emlib.symbolic.derivation import Derivation
 from emlib.symbolic.likelihood import N, data, n, x
-from emlib.symbolic.matrices import gradient, matrix_sum, outer, positive_definite, vector, vectors
 from emlib.symbolic.mixtures import (
     K,
     component,
@@ -21,13 +20,11 @@ from emlib.symbolic.mixtures import (
     mixture_of_all,
     responsibility,
     responsibility_of,
-    rest,
     share,
     variance,
-    weight,
     weights,
 )
-from emlib.symbolic.notation import NormalDensity, in_order, named, named_entry
+from emlib.symbolic.notation import in_order, named
 
 
 @cache
@@ -73,36 +70,4 @@ def variance_step() -> Derivation:
     )
 
 
-d = sp.Symbol("d", integer=True, positive=True)
-y = vectors("x", d)
-mean_in_d = vector("mu_k", d)
-covariance = positive_definite("Sigma_k", d)
-joint_in_d = weight * NormalDensity(y[n], mean_in_d, covariance)
-mixture_in_d = named(r"\ell(\theta)", sp.Sum(sp.log(in_order(joint_in_d, rest[n])), data))
-responsibility_in_d = named_entry("r", n, joint_in_d / (joint_in_d + rest[n]))
-share_in_d = named("N_k", sp.Sum(responsibility_in_d(n), data))
-
-
-@cache
-def mean_step_in_d() -> Derivation:
-    """In d dimensions the covariance of a component turns the gradient in its mean into the EM step."""
-    new = matrix_sum(responsibility_in_d(n) / share_in_d * y[n], data)
-    return Derivation("eq-mean-step-in-d", new - mean_in_d).equals(
-        covariance / share_in_d * gradient(mixture_in_d, mean_in_d),
-        because="the gradient is $\\Sigma_k^{-1}\\sum_nr_n(x_n-\\mu_k)$; multiply by $\\Sigma_k/N_k$",
-    )
-
-
-@cache
-def covariance_step() -> Derivation:
-    """In d dimensions the gradient in a covariance, with that covariance on both sides, is the step of Xu and Jordan."""
-    scatter = matrix_sum(responsibility_in_d(n) / share_in_d * outer(y[n] - mean_in_d), data)
-    slope = gradient(mixture_in_d, covariance)
-    return Derivation("eq-covariance-step", scatter - covariance).equals(
-        2 / share_in_d * covariance * slope * covariance,
-        because="the gradient is $\\frac12\\sum_nr_n\\left(\\Sigma_k^{-1}(x_n-\\mu_k)(x_n-\\mu_k)^\\top\\Sigma_k^{-1}"
-        "-\\Sigma_k^{-1}\\right)$",
-    )
-
-
-DERIVATIONS = (weight_step, variance_step, mean_step_in_d, covariance_step)
+DERIVATIONS = (weight_step, variance_step)

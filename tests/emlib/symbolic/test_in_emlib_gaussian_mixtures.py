@@ -109,40 +109,6 @@ FULL = MixtureParams(
 
 
 @pytest.mark.parametrize("component", [0, 1])
-def test_the_steps_in_the_plane_are_the_derived_ones(component: int) -> None:
-    mixture = Mixture(Gaussian())
-    best = mixture.m_step(mixture.e_step(PLANE, FULL))
-    joint = np.exp(mixture.log_joint(PLANE, FULL))
-    shares = mixture.responsibilities(PLANE, FULL)[:, component]
-    numbers = Numbers(
-        {
-            likelihood.N: 7,
-            preconditioner.d: 2,
-            (type(preconditioner.y[1]), "x"): PLANE,
-            mixtures.weight: FULL.weights[component],
-            preconditioner.mean_in_d: FULL.components.means[component],
-            preconditioner.covariance: FULL.components.covariances[component],
-            mixtures.rest: joint[:, 1 - component],
-        }
-    )
-    old = FULL.components.means[component]
-    step = numbers.array(preconditioner.mean_step_in_d().end)[:, 0]
-    assert np.allclose(step, best.components.means[component] - old, rtol=1e-12, atol=1e-14)
-    # The step of Xu and Jordan takes the covariance about the old mean.
-    about_old = np.cov(PLANE.T, aweights=shares, ddof=0) + np.outer(
-        best.components.means[component] - old, best.components.means[component] - old
-    )
-    step = numbers.array(preconditioner.covariance_step().end)
-    assert np.allclose(
-        step, about_old - FULL.components.covariances[component], rtol=1e-12, atol=1e-14
-    )
-    expected = best.components.covariances[component] + np.outer(
-        *[best.components.means[component] - old] * 2
-    )
-    assert np.allclose(expected, about_old, rtol=1e-12, atol=1e-14)
-
-
-@pytest.mark.parametrize("component", [0, 1])
 def test_the_m_step_in_the_plane_lies_where_the_derived_slopes_vanish(component: int) -> None:
     mixture = Mixture(Gaussian())
     best = mixture.m_step(mixture.e_step(PLANE, FULL)).components
