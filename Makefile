@@ -13,6 +13,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PDF := exploring-em.pdf
 
+# The date of a build is the date of its commit: two builds of one commit give the same bytes.
+COMMITTED := $(shell git log -1 --format=%ct 2>/dev/null)
+ifneq ($(COMMITTED),)
+export SOURCE_DATE_EPOCH ?= $(COMMITTED)
+endif
+
 # -W -n --keep-going: every warning and every dangling reference fails the build, and all of them are shown.
 CONFIG := --config _config.yml --path-output "$(CURDIR)"
 STRICT := $(BIN)/jupyter-book build book $(CONFIG) --toc "$(CURDIR)/_toc.yml" -W -n --keep-going
