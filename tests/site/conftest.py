@@ -1,0 +1,117 @@
+"""The built site, served from this machine to Chromium; what a page does that it should not fails its test."""
+
+from __future__ import annotations
+
+import http.server
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
+SITE = Path(__file__).parents[2] / "_build/html"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def base_url() -> Iterator[str]:
+    """The address of the site, with no slash at its end."""
+    if not (SITE / "index.html").exists():
+        pytest.exit("There is no built site: run `make book` first.", returncode=2)
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=SITE)
+    ) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The system's Chromium, never one that is downloaded."""
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if chromium is None:
+        pytest.exit("There is no Chromium: run `make browser`.", returncode=2)
+    return {**browser_type_launch_args, "executable_path": chromium}
+
+
+class Watch:
+    """Takes down what no page of the site may do: complain in the console, fail, or ask another host."""
+
+    def __init__(self, context: BrowserContext, site: str) -> None:
+        self.faults: list[str] = []
+        note = self.faults.append
+
+        def say(message: ConsoleMessage) -> None:
+            # The theme and its extensions log what they set up.
+            theirs = message.type == "log" and "/_static/" in message.location["url"]
+            if not theirs:
+                note(f"console: {message.text}")
+
+        context.on("console", say)
+        context.on("weberror", lambda error: note(f"error: {error.error}"))
+        context.on("requestfailed", lambda request: note(f"failed: {request.url}"))
+
+        def ask(url: str) -> None:
+            if not url.startswith((f"{site}/", "data:", "blob:")):
+                note(f"off the site: {url}")
+
+        context.on("request", lambda request: ask(request.url))
+
+
+@pytest.fixture
+def new_context(
+    new_context: Callable[..., BrowserContext], base_url: str
+) -> Iterator[Callable[..., BrowserContext]]:
+    """Like pytest-playwright's own; and whatever a page did that it may not, fails the test at its end."""
+    watches: list[Watch] = []
+
+    def watched(**options: Any) -> BrowserContext:
+        context = new_context(**options)
+        watches.append(Watch(context, base_url))
+        return context
+
+    yield watched
+    assert [fault for watch in watches for fault in watch.faults] == []
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=[320, 375, 1366])
+def width(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(new_context: Callable[..., BrowserContext]) -> Visit:
+    """Open a page of the site: `visit("bound.html", width=320, theme="dark", has_touch=True)`."""
+
+    def opened(path: str, width: int = 1366, theme: str = "light", **options: Any) -> Page:
+        viewport = {"width": width, "height": 900}
+        page = new_context(viewport=viewport, color_scheme=theme, **options).new_page()
+        page.goto(f"/{path}", wait_until="domcontentloaded")
+        return page
+
+    return opened
+
+
+@pytest.fixture
+def unwatched(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context()
+    yield context
+    context.close()

@@ -1,0 +1,44 @@
+"""The explorables of the book, and how a test reads one."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page
+
+ON = {
+    "bound": "bound.html",
+    "one curve": "maximum-likelihood.html",
+    "two curves": "mixtures.html",
+    "mixture": "gaussian-mixtures.html",
+}
+"""The page of each."""
+
+
+def explorable(page: Page, place: int = 0) -> Locator:
+    """The explorable of a page, come to life."""
+    figure = page.locator(".explorable.alive").nth(place)
+    figure.wait_for()
+    return figure
+
+
+def values(figure: Locator) -> dict[str, str]:
+    """The table of values, opened."""
+    table = figure.locator(".values table")
+    if not table.is_visible():
+        figure.get_by_text("The values as a table").click()
+        table.wait_for()
+    settle(figure)
+    return dict(row.locator("th, td").all_inner_texts() for row in table.locator("tr").all())
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers in a text that the book sets."""
+    return [float(found) for found in re.findall(r"-?\d+(?:\.\d+)?", text.replace("−", "-"))]
+
+
+def settle(figure: Locator) -> None:
+    """Wait until what was changed is drawn."""
+    figure.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
