@@ -15,22 +15,25 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS
 
 import argparse
 import json
+import subprocess
 import time
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
+from shutil import which
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from hmmlearn.hmm import GaussianHMM
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Peer
 
-from emlib import Chunks, Mixture, MixtureParams, em_steps
+from emlib import Chunks, Mixture, MixtureParams, em_steps, select
+from emlib.datasets import load
 from emlib.estimators import GaussianMixture
 from emlib.families import Gaussian, Gaussians
 from emlib.models.hidden_markov import HiddenMarkov, HiddenMarkovParams, Sequences
@@ -39,6 +42,8 @@ TURNS = 3
 
 Answer = float
 """The log-likelihood that a program ends with: what both must agree on."""
+Run = Callable[[], tuple[float, Answer]]
+"""A program that tells the seconds it took, and its answer."""
 
 
 @dataclass(frozen=True)
@@ -64,22 +69,23 @@ class Line:
         )
 
 
-def compare(
-    what: str,
-    peer: str,
-    theirs: Callable[[], Answer],
-    ours: Callable[[], Answer],
-    wanted: float,
-    clock: Callable[[], float] = time.process_time,
-) -> Line:
+def timed(program: Callable[[], Answer], clock: Callable[[], float] = time.process_time) -> Run:
+    """The program with a clock about it."""
+
+    def run() -> tuple[float, Answer]:
+        start = clock()
+        answer = program()
+        return clock() - start, answer
+
+    return run
+
+
+def compare(what: str, peer: str, theirs: Run, ours: Run, wanted: float) -> Line:
     """Both programs, turn by turn."""
     times: list[tuple[float, float]] = []
     for _ in range(TURNS):
-        start = clock()
-        expected = theirs()
-        middle = clock()
-        found = ours()
-        times.append((middle - start, clock() - middle))
+        (their_time, expected), (our_time, found) = theirs(), ours()
+        times.append((their_time, our_time))
     return Line(
         what,
         peer,
@@ -128,18 +134,18 @@ def iterations(n: int, d: int, k: int, covariance: str, steps: int, wanted: floa
         return last.log_likelihood
 
     what = f"{steps} EM steps, {covariance}, n={n:.0e}, d={d}, k={k}"
-    return compare(what, "scikit-learn", theirs, ours, wanted)
+    return compare(what, "scikit-learn", timed(theirs), timed(ours), wanted)
 
 
 def whole_fit(n: int, d: int, k: int, wanted: float) -> Line:
     """From raw data with the default start, as a user would call it."""
     data, _ = clusters(n, d, k)
 
-    def fit(kind: type) -> Answer:
-        return float(kind(k, random_state=0, max_iter=1000).fit(data).score(data)) * n
+    def fit(kind: type) -> Run:
+        return timed(lambda: kind(k, random_state=0, max_iter=1000).fit(data).score(data) * n)
 
     what = f"fit from raw data, n={n:.0e}, d={d}, k={k}"
-    return compare(what, "scikit-learn", partial(fit, Peer), partial(fit, GaussianMixture), wanted)
+    return compare(what, "scikit-learn", fit(Peer), fit(GaussianMixture), wanted)
 
 
 def threads(n: int, d: int, k: int, wanted: float) -> Line:
@@ -147,13 +153,16 @@ def threads(n: int, d: int, k: int, wanted: float) -> Line:
     data, means = clusters(n, d, k)
     start = MixtureParams(np.full(k, 1 / k), Gaussians(means, np.array([np.eye(d)] * k)))
 
-    def run(number: int) -> Answer:
-        steps = em_steps(Mixture(Gaussian()), Chunks(data, threads=number), start)
-        *_, last = islice(steps, 10)
-        return last.log_likelihood
+    def run(number: int) -> Run:
+        def steps() -> Answer:
+            chunks = Chunks(data, threads=number)
+            *_, last = islice(em_steps(Mixture(Gaussian()), chunks, start), 10)
+            return last.log_likelihood
+
+        return timed(steps, time.perf_counter)
 
     what = f"10 EM steps by two threads, n={n:.0e}, d={d}, k={k}"
-    return compare(what, "one thread", partial(run, 1), partial(run, 2), wanted, time.perf_counter)
+    return compare(what, "one thread", run(1), run(2), wanted)
 
 
 def hidden_markov(sequences: int, length: int, k: int, wanted: float) -> Line:
@@ -187,7 +196,46 @@ def hidden_markov(sequences: int, length: int, k: int, wanted: float) -> Line:
         return last.log_likelihood
 
     what = f"{steps} Baum-Welch steps, {sequences} x {length}, k={k}"
-    return compare(what, "hmmlearn", theirs, ours, wanted)
+    return compare(what, "hmmlearn", timed(theirs), timed(ours), wanted)
+
+
+def mclust(folder: str, job: str, data: np.ndarray, *arguments: object) -> Run:
+    """A job of mclust.R; R starts and reads the data before its clock runs."""
+    file = Path(folder) / f"{job}.csv"
+    np.savetxt(file, data, delimiter=",", fmt="%.17g")
+    script = Path(__file__).with_name("mclust.R")
+    command = ["Rscript", script, job, file, *map(str, arguments)]
+
+    def run() -> tuple[float, Answer]:
+        words = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        return float(words[0]), float(words[1])
+
+    return run
+
+
+def mclust_lines(folder: str) -> Iterator[Line]:
+    """EM steps, and the whole choice of a model, beside R's mclust."""
+    for n, d, k, steps in ((10**5, 2, 5, 20), (10**5, 10, 10, 10)):
+        data, means = clusters(n, d, k)
+        np.savetxt(Path(folder) / "means.csv", means, delimiter=",", fmt="%.17g")
+        start = MixtureParams(np.full(k, 1 / k), Gaussians(means, np.array([np.eye(d)] * k)))
+
+        def ours(data=data, start=start, steps=steps) -> Answer:
+            # mclust tells the log-likelihood after its last M-step.
+            *_, last = islice(em_steps(Mixture(Gaussian()), data, start), steps + 1)
+            return last.log_likelihood
+
+        theirs = mclust(folder, "em", data, Path(folder) / "means.csv", steps)
+        what = f"{steps} EM steps, VVV, n={n:.0e}, d={d}, k={k}"
+        yield compare(what, "mclust", theirs, timed(ours), 1.0)
+
+    geyser = load("faithful").matrix("eruptions", "waiting")
+
+    def chosen() -> Answer:
+        return select(geyser, components=range(1, 10), progress=False).best.log_likelihood
+
+    theirs = mclust(folder, "select", geyser, 9)
+    yield compare("14 models, k=1..9, Old Faithful", "mclust", theirs, timed(chosen), 1.0)
 
 
 def memory(n: int) -> float:
@@ -223,6 +271,9 @@ def lines() -> Iterator[Line]:
     yield threads(300, 2, 3, 1.0)
     yield hidden_markov(1, 10**5, 3, 1.0)
     yield hidden_markov(1000, 100, 3, 1.0)
+    if which("Rscript"):
+        with TemporaryDirectory() as folder:
+            yield from mclust_lines(folder)
 
 
 def main() -> None:
