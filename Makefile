@@ -51,7 +51,7 @@ serve: $(READY)  ## serve the website on this machine, rebuilt when a source cha
 	$(BIN)/python book/_ext/serve.py $(STRICT)
 
 test: $(READY)  ## run every test
-	$(BIN)/python -m pytest --cov
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov
 
 check: $(READY)  ## lint, types, spelling, prose and links of our own sources
 	$(BIN)/ruff check
