@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -eo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book chapter serve test check browser site-test bench clean lock FORCE
+.PHONY: help book chapter serve test linkcheck check browser site-test bench clean lock FORCE
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,6 +30,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 book: $(READY) _build/html/$(PDF)  ## build the website (_build/html) and the PDF (_build/exploring-em.pdf)
+	@$(BIN)/python book/_ext/sitecheck.py _build/html
 	@echo "The website is _build/html/index.html, the PDF is _build/$(PDF)."
 
 $(READ): $(READY) FORCE
@@ -52,6 +53,9 @@ serve: $(READY)  ## serve the website on this machine, rebuilt when a source cha
 
 test: $(READY)  ## run every test
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov
+
+linkcheck: book  ## ask other sites for the pages that the book links to (its own links every build checks)
+	$(BIN)/python book/_ext/sitecheck.py _build/html --external
 
 check: $(READY)  ## lint, types, spelling, prose and links of our own sources
 	$(BIN)/ruff check

@@ -65,12 +65,13 @@ class Book:
     pdf: str
 
 
-def choose_address(_app: Sphinx, config: Config) -> None:
-    """The site's address may come from whoever publishes it."""
+def know_site(app: Sphinx, config: Config) -> None:
+    """The site's address may come from whoever publishes it; a commit dates pages anew."""
     url = os.environ.get("BOOK_URL") or config.html_baseurl
     if url and not re.match(r"https?://[^/]", url):
         raise ValueError(f"the site's address must begin with https:// or http://, not {url!r}")
     config.html_baseurl = url.rstrip("/") + "/" if url else ""
+    config.book_changes = repr(sorted(last_changes(Path(app.srcdir).parent).items()))
 
 
 def book(config: Config, root: Path) -> Book:
@@ -136,7 +137,9 @@ def description(tree: nodes.document) -> str:
     said = ""
     for paragraph in tree.findall(nodes.paragraph):
         if isinstance(paragraph.parent, nodes.section):
-            for sentence in re.split(r"(?<=[.!?:]) (?=[A-Z])", " ".join(paragraph.astext().split())):
+            for sentence in re.split(
+                r"(?<=[.!?:]) (?=[A-Z])", " ".join(paragraph.astext().split())
+            ):
                 if said and len(said) + len(sentence) >= LONGEST_DESCRIPTION:
                     return said
                 said = f"{said} {sentence}".strip()
@@ -219,7 +222,8 @@ def write_sitemap(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Know the address first, fill the templates of each page, list the pages last."""
-    app.connect("config-inited", choose_address)
+    app.add_config_value("book_changes", "", "html", str)
+    app.connect("config-inited", know_site)
     app.connect("html-page-context", to_templates)
     app.connect("build-finished", write_sitemap)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

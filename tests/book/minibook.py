@@ -43,7 +43,8 @@ def write_book(
     """Write the sources of a book with these pages and this emlib; its ledger is empty unless given."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
     settings = config["sphinx"]["config"]
-    settings["extensions"].remove("typstbook")
+    for drawn_with_the_real_library in ("typstbook", "card"):
+        settings["extensions"].remove(drawn_with_the_real_library)
     config["sphinx"]["config"] = {k: v for k, v in settings.items() if not k.startswith("typst_")}
     config["sphinx"]["local_extensions"] = {"execution": str(ROOT / "book" / "_ext")}
     (root / "_config.yml").write_text(yaml.safe_dump(config))
@@ -53,6 +54,7 @@ def write_book(
     proved = json.dumps(ledger or {"entries": [], "numbers": []})
     for name, text in {"ledger.py": LEDGER, "ledger.json": proved, **library}.items():
         (root / "emlib" / name).write_text(text)
+    shutil.copy(ROOT / "CITATION.cff", root)
     shutil.copytree(ROOT / "book" / "_templates", root / "book" / "_templates")
     shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
     (root / "book" / "_extra").mkdir()
@@ -71,14 +73,14 @@ REFERENCES = """\
 """
 
 
-def build(root: Path) -> subprocess.CompletedProcess[str]:
-    """Build the website, strictly."""
+def build(root: Path, url: str = "") -> subprocess.CompletedProcess[str]:
+    """Build the website, strictly, for this address of its site."""
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book"]
     command += ["--config", "_config.yml", "--toc", str(root / "_toc.yml")]
     return subprocess.run(
         [*command, "--path-output", str(root), "-W", "-n", "--keep-going"],
         cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root)},
+        env=os.environ | {"PYTHONPATH": str(root), "BOOK_URL": url},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
