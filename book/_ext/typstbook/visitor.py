@@ -19,6 +19,7 @@ INVISIBLE = MappingProxyType(
         "comment": "a remark to authors",
         "index": "a PDF is searched; there is no printed index",
         "toctree": "the contents stand at the front",
+        "meta": "told to search engines",
         "substitution_definition": "its uses are already replaced",
         "colspec": "read by the table it belongs to",
         "footnote": "set at the foot of the page that calls it",
