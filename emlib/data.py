@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import accumulate, chain, pairwise
 from operator import add
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -85,6 +85,16 @@ class Block:
         """The sum of the weights: how many observations the rows stand for."""
         return float(len(self.x)) if self.weights is None else float(self.weights.sum())
 
+    @cached_property
+    def extremes(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
+        """The lowest and the highest value of each column."""
+        # Column by column: down the columns of short rows NumPy compares one number at a time.
+        columns = (np.ascontiguousarray(part.x.T) for part in self.parts())
+        lowest, highest = zip(
+            *((part.min(axis=1), part.max(axis=1)) for part in columns), strict=True
+        )
+        return np.min(lowest, axis=0), np.max(highest, axis=0)
+
     def part(self, rows: slice) -> Block:
         """Some of the rows."""
         return Block(self.x[rows], None if self.weights is None else self.weights[rows])
@@ -152,6 +162,7 @@ class InMemory(Prepared):
     ) -> None:
         self.x, self.weights, self.threads = x, weights, threads
         self.cuts = [cut for cut in _cut(len(x)) if weights is None or weights[cut].any()]
+        self._views: dict[int, Block] = {}
 
     @classmethod
     def checked(cls, values: ArrayLike, weights: ArrayLike | None, check: Check) -> InMemory:
@@ -174,6 +185,15 @@ class InMemory(Prepared):
         return map(self._block, self.cuts)
 
     def _block(self, cut: slice) -> Block:
+        """The block, with what is known of it from the E-steps before where it is no copy of the rows."""
+        block = self._views.get(cut.start)
+        if block is None:
+            block = self._weighted(cut)
+            if np.may_share_memory(block.x, self.x):
+                self._views[cut.start] = block
+        return block
+
+    def _weighted(self, cut: slice) -> Block:
         x = np.asarray(self.x[cut], dtype=np.float64)
         if self.weights is None:
             return Block(x)

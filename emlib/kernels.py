@@ -30,24 +30,38 @@ CACHE = 2**18
 EPS = float(np.finfo(float).eps)
 
 SMALLEST_EXPONENT = -700.0
-"""Below it the exponential is no normal number, and arithmetic on it slow; e^-700 is 1e-304."""
-LARGEST_EXPONENT = 100.0
-"""Up to it sums of exponentials may be multiplied, four at a time, without a look."""
+"""So far below the largest the exponential is no normal number, and arithmetic on it slow; e^-700 is 1e-304."""
+LARGEST_EXPONENT = 200.0
+"""Up to it sums of exponentials may be multiplied, three at a time, without a look."""
+
+
+class Room:
+    """Memory that serves one piece after another: the first touch of fresh memory costs as much as a multiplication."""
+
+    def __init__(self) -> None:
+        self._floats: Array = np.empty(0)
+
+    def __call__(self, rows: int, columns: int) -> Array:
+        """A matrix to be filled; the one before it is lost."""
+        if rows * columns > len(self._floats):
+            self._floats = np.empty(rows * columns)
+        return self._floats[: rows * columns].reshape(rows, columns)
 
 
 def pieces(rows: int, floats_a_row: int) -> Iterator[slice]:
-    """Cuts of a block, so small that what is computed from each stays in the cache."""
-    size = max(256, CACHE // floats_a_row)
-    for start in range(0, rows, size):
-        yield slice(start, min(start + size, rows))
+    """Cuts of a block, of equal size, so small that what is computed from each stays in the cache."""
+    number = math.ceil(rows / max(256, CACHE // floats_a_row))
+    return (slice(i * rows // number, (i + 1) * rows // number) for i in range(number))
 
 
 def posterior(table: Float[Array, "k n"], weights: Float[Array, " n"] | None) -> float:
     """Turn log-joint densities into weighted responsibilities, in place, and return the weighted log-evidence."""
     largest = table.max(axis=0)
     table -= largest
-    _exponential(table)
-    evidence = _normalise(table, weights)
+    _exponential(table, SMALLEST_EXPONENT)
+    total = np.add.reduce(table, axis=0)
+    evidence = _logs_and_factors(total, weights)
+    table *= total
     return evidence + float(largest.sum() if weights is None else largest @ weights)
 
 
@@ -57,33 +71,36 @@ def posterior_of_odds(table: Float[Array, "k n"], weights: Float[Array, " n"] | 
     One exponential in k is saved, and no largest taken out unless one is too large.
     """
     odds = table[1:]
-    if odds.max(initial=0.0) > LARGEST_EXPONENT:
+    largest = odds.max(initial=0.0)
+    if largest > LARGEST_EXPONENT:
         table[0] = 0.0
         return posterior(table, weights)
-    _exponential(odds)
-    table[0] = 1.0
-    return _normalise(table, weights)
+    _exponential(odds, largest + SMALLEST_EXPONENT)
+    total = np.add.reduce(odds, axis=0, out=table[0])
+    total += 1.0
+    # What every column is multiplied by is the responsibility of the first component.
+    evidence = _logs_and_factors(total, weights)
+    odds *= total
+    return evidence
 
 
-def _exponential(table: Float[Array, "k n"]) -> None:
-    if table.min(initial=0.0) < SMALLEST_EXPONENT:
-        np.maximum(table, SMALLEST_EXPONENT, out=table)
+def _exponential(table: Float[Array, "k n"], smallest: float) -> None:
+    if table.min(initial=0.0) < smallest:
+        np.maximum(table, smallest, out=table)
     np.exp(table, out=table)
 
 
-def _normalise(table: Float[Array, "k n"], weights: Float[Array, " n"] | None) -> float:
-    """Scale every column to its weight, and return the weighted sum of the logarithms of what they summed to."""
-    total = np.add.reduce(table, axis=0)
+def _logs_and_factors(total: Float[Array, " n"], weights: Float[Array, " n"] | None) -> float:
+    """The weighted sum of the logarithms of what columns sum to; the sums become what scales each to its weight."""
     if weights is None:
-        # One logarithm for four sums, whose product no float overflows.
-        quarter = len(total) // 4
-        products = np.multiply.reduce(total[: 4 * quarter].reshape(4, quarter), axis=0)
-        logs = float(np.log(products).sum() + np.log(total[4 * quarter :]).sum())
+        # One logarithm for three sums, whose product no float overflows.
+        third = len(total) // 3
+        products = np.multiply.reduce(total[: 3 * third].reshape(3, third), axis=0)
+        logs = float(np.log(products).sum() + np.log(total[3 * third :]).sum())
         np.reciprocal(total, out=total)
     else:
         logs = float(np.log(total) @ weights)
         np.divide(weights, total, out=total)
-    table *= total
     return logs
 
 
@@ -95,14 +112,17 @@ class ProductSums:
 
     def __init__(self, natural: Float[Array, "k p"]) -> None:
         self.natural = natural
-        self.relative = natural[1:] - natural[0]
+        # BLAS takes four rows at a time: of four, leaving out the first, which is zero, would cost more than it saves.
+        self._left_out = 0 if len(natural) % 4 == 0 else 1
+        self.relative = natural[self._left_out :] - natural[0]
+        self._room = Room()
         self.sums = np.zeros(natural.shape)
         self._evidence = 0.0
 
     def add(self, features: Float[Array, "p n"], weights: Float[Array, " n"] | None) -> None:
         """Sum over some more rows."""
-        table = np.empty((len(self.natural), features.shape[1]))
-        np.dot(self.relative, features, out=table[1:])
+        table = self._room(len(self.natural), features.shape[1])
+        np.dot(self.relative, features, out=table[self._left_out :])
         self._evidence += posterior_of_odds(table, weights)
         self.sums += np.dot(table, features.T)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from emlib.arrays import Array, Labels
 from emlib.families.moments import DiagonalMoments, Moments, diagonals
-from emlib.kernels import EPS, DifferenceSums, ProductSums, pieces
+from emlib.kernels import EPS, DifferenceSums, ProductSums, Room, pieces
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -54,14 +54,16 @@ class QuadraticKernel:
 
     def _expanded(self, block: Block) -> tuple[float, Moments, float]:
         expansion = self._expansion
-        products, rounding = ProductSums(expansion.natural), 0.0
+        products, rounding, room = ProductSums(expansion.natural), 0.0, Room()
         differences: DifferenceSums | None = None
+        error_of_all = expansion.error(block.extremes)
         for cut in pieces(len(block.x), sum(expansion.natural.shape)):
             part = block.part(cut)
-            features = expansion.begun(part.x)
-            error = expansion.error(features)
+            error = error_of_all
+            if error >= PRODUCT_LIMIT:
+                error = expansion.error(part.extremes)
             if error < PRODUCT_LIMIT:
-                products.add(expansion.completed(features), part.weights)
+                products.add(expansion.features(part.x, room), part.weights)
                 rounding += error * part.observations
             else:
                 differences = differences or self._differences()
@@ -119,34 +121,28 @@ class Expansion:
         self.error_of_radius = 4 * EPS * math.sqrt((scaled * scaled).sum(axis=(1, 2)).max())
         self.farthest_mean = float((z * z / self.variances).sum(axis=1).max())
 
-    def begun(self, x: Float[Array, "n d"]) -> Float[Array, "p n"]:
-        """The features of some rows, of which only z is there yet."""
-        features = np.empty((self.natural.shape[1], len(x)))
-        np.subtract(x.T, self.centre[:, None], out=self._z(features))
-        return features
-
-    def error(self, features: Float[Array, "p n"]) -> float:
-        """A bound on the rounding of a log-density, in nats, from z alone."""
-        z = self._z(features)
-        reach = np.maximum(z.max(axis=1), -z.min(axis=1))
+    def error(self, extremes: tuple[Float[Array, " d"], Float[Array, " d"]]) -> float:
+        """A bound on the rounding of a log-density, in nats, of rows between the lowest and the highest values."""
+        lowest, highest = extremes
+        reach = np.maximum(highest - self.centre, self.centre - lowest)
         radius = max(float((reach * reach / self.variances).sum()), self.farthest_mean)
         return self.error_of_radius * radius
 
-    def completed(self, features: Float[Array, "p n"]) -> Float[Array, "p n"]:
+    def features(self, x: Float[Array, "n d"], room: Room) -> Float[Array, "p n"]:
         """z_i z_j for i <= j (for i = j alone where the columns are independent), z, 1."""
-        z = self._z(features)
+        d = len(self.centre)
+        features = room(self.natural.shape[1], len(x))
+        z = features[-1 - d : -1]
+        np.subtract(x.T, self.centre[:, None], out=z)
         if self.diagonal:
-            np.multiply(z, z, out=features[: len(z)])
+            np.multiply(z, z, out=features[:d])
         else:
             start = 0
-            for i in range(len(z)):
-                np.multiply(z[i:], z[i], out=features[start : start + len(z) - i])
-                start += len(z) - i
+            for i in range(d):
+                np.multiply(z[i:], z[i], out=features[start : start + d - i])
+                start += d - i
         features[-1] = 1.0
         return features
-
-    def _z(self, features: Float[Array, "p n"]) -> Float[Array, "d n"]:
-        return features[-1 - len(self.centre) : -1]
 
     def moments(self, sums: Float[Array, "k p"]) -> Moments:
         """What the weighted sums of the features are about the centre."""

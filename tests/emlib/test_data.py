@@ -589,3 +589,25 @@ def test_neither_dask_nor_threads_are_needed_to_read_rows(monkeypatch):
     monkeypatch.setattr(emlib_data, "ThreadPoolExecutor", None)
     x = some_rows(20_000)
     assert same(Chunks([x[:100], x[100:]]), x)
+
+
+def test_extremes_of_a_block_are_those_of_its_columns():
+    x = np.random.default_rng(3).normal(size=(3 * emlib_data.PART_ROWS, 3))
+    x[emlib_data.PART_ROWS, 1] = 50.0
+    x[-1, 2] = -60.0
+    lowest, highest = Block(x).extremes
+    assert np.array_equal(lowest, x.min(axis=0))
+    assert np.array_equal(highest, x.max(axis=0))
+
+
+def test_blocks_are_kept_between_e_steps_unless_they_are_copies():
+    x = np.arange(6.0)[:, None]
+    weights = np.array([1.0, 2.0, 0.0, 1.0, 1.0, 1.0])
+    for values, shares, kept in (
+        (x, None, True),
+        (x, weights + 1, True),
+        (x, weights, False),
+        (x.astype(np.float32), None, False),
+    ):
+        prepared = emlib_data.InMemory(values, shares)
+        assert (next(iter(prepared)) is next(iter(prepared))) == kept

@@ -14,7 +14,7 @@ from scipy.special import logsumexp, softmax
 from emlib.data import Block
 from emlib.families import Gaussians, quadratic
 from emlib.families.quadratic import Expansion, QuadraticKernel
-from emlib.kernels import DifferenceSums, ProductSums, pieces, posterior, posterior_of_odds
+from emlib.kernels import DifferenceSums, ProductSums, Room, pieces, posterior, posterior_of_odds
 
 
 def table(rng: np.random.Generator, k: int, n: int, scale: float) -> np.ndarray:
@@ -55,6 +55,16 @@ def test_posterior_of_odds_that_overflow_in_both_directions():
     assert odds[:, 1] == pytest.approx([1, 0, 0])
 
 
+@pytest.mark.parametrize("largest", [199.0, 201.0])
+def test_sums_of_the_largest_odds_may_be_multiplied(largest):
+    """On both sides of the limit, up to which three sums are multiplied before their logarithm is taken."""
+    odds = np.full((1200, 7), largest)
+    evidence = posterior_of_odds(odds, None)
+    assert evidence == pytest.approx(7 * (largest + math.log(1199)), rel=1e-15)
+    assert odds[1:] == pytest.approx(np.full((1199, 7), 1 / 1199))
+    assert odds[0] == pytest.approx(np.full(7, math.exp(-largest) / 1199), rel=1e-12)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_posterior_of_log_joint_densities_far_from_zero(weighted):
     rng = np.random.default_rng(5)
@@ -81,7 +91,9 @@ def test_pieces_cover_the_rows_once():
         assert np.array_equal(
             np.concatenate([np.arange(rows)[cut] for cut in cuts]), np.arange(rows)
         )
-    assert len(list(pieces(100_000, 30))) > 1
+    sizes = [cut.stop - cut.start for cut in pieces(100_000, 30)]
+    assert len(sizes) > 1
+    assert max(sizes) - min(sizes) <= 1
 
 
 def mixture(rng: np.random.Generator, n: int, d: int, k: int) -> tuple[np.ndarray, Gaussians]:
@@ -94,7 +106,7 @@ def mixture(rng: np.random.Generator, n: int, d: int, k: int) -> tuple[np.ndarra
 def both_ways(x, log_weights, params, weights, diagonal):
     expansion = Expansion(log_weights, params, diagonal)
     products = ProductSums(expansion.natural)
-    products.add(expansion.completed(expansion.begun(x)), weights)
+    products.add(expansion.features(x, Room()), weights)
     kernel = QuadraticKernel(log_weights, params, diagonal)
     differences = kernel._differences()
     differences.add(x, weights)
@@ -156,6 +168,24 @@ def test_a_narrow_component_goes_the_long_way(monkeypatch):
     assert abs(lost - expected) > 1e-9 * abs(expected)
 
 
+def test_only_the_rows_near_an_outlier_go_the_long_way(monkeypatch):
+    x, params = narrow_in_wide(1e-2)
+    x = np.concatenate([x] * 20)
+    x[5] = 1e6
+    by_differences = []
+    add = DifferenceSums.add
+    monkeypatch.setattr(
+        DifferenceSums, "add", lambda self, x, w: by_differences.append(x) or add(self, x, w)
+    )
+    monkeypatch.setattr("emlib.kernels.CACHE", 1)
+    monkeypatch.setattr(quadratic, "FEW", 0)
+    found = QuadraticKernel(np.log([0.5, 0.5]), params, False)(Block(x))[0]
+    assert sum(map(len, by_differences)) < len(x) / 2
+    assert 1e6 in by_differences[0]
+    expected = 19 * exact_evidence(x[60:120], [0.5, 0.5], params)
+    assert found == pytest.approx(expected + exact_evidence(x[:60], [0.5, 0.5], params), rel=1e-13)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.floats(-8, 0), st.floats(-3, 8), st.integers(0, 10**6))
 def test_the_error_of_a_product_is_below_its_bound(exponent, offset, seed):
@@ -165,12 +195,11 @@ def test_the_error_of_a_product_is_below_its_bound(exponent, offset, seed):
     params = Gaussians.univariate([place, place + 2], [1.0, width**2])
     expansion = Expansion(np.log([0.5, 0.5]), params, False)
     for row in x[:, None]:
-        features = expansion.begun(row)
         products = ProductSums(expansion.natural)
-        products.add(expansion.completed(features), None)
+        products.add(expansion.features(row, Room()), None)
         expected = exact_evidence(row, [0.5, 0.5], params)
         slack = 1e-13 * (1 + abs(expected))
-        assert abs(products.evidence - expected) <= expansion.error(features) + slack
+        assert abs(products.evidence - expected) <= expansion.error(Block(row).extremes) + slack
 
 
 def test_the_bound_is_not_idle():
@@ -179,11 +208,10 @@ def test_the_bound_is_not_idle():
     expansion = Expansion(np.log([0.5, 0.5]), params, False)
     worst = 0.0
     for row in x[30:, None]:
-        features = expansion.begun(row)
         products = ProductSums(expansion.natural)
-        products.add(expansion.completed(features), None)
+        products.add(expansion.features(row, Room()), None)
         error = abs(products.evidence - exact_evidence(row, [0.5, 0.5], params))
-        worst = max(worst, error / expansion.error(features))
+        worst = max(worst, error / expansion.error(Block(row).extremes))
     assert 1e-3 < worst < 1
 
 
