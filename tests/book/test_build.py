@@ -102,9 +102,6 @@ def test_every_page_stands_on_its_own_and_links_the_pdf(built: Path) -> None:
     for html in pages:
         assert not FOREIGN.search(html.read_text()), html.name
         assert 'href="exploring-em.pdf"' in html.read_text(), html.name
-    (script,) = re.findall(r'src="(_static/mathjax/[^"?]+)', page(built, "first"))
-    assert (site / script).is_file()
-    assert any((site / "_static/mathjax/output/chtml/fonts/woff-v2").glob("*.woff"))
 
 
 def test_an_unchanged_book_executes_nothing(copy: Path) -> None:

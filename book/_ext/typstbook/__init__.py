@@ -35,6 +35,7 @@ def _choose_outputs(_app: Sphinx, config: Config) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the builder and its settings."""
     app.add_builder(TypstBuilder)
+    app.add_config_value("tex_macros", {}, "env", dict)
     app.add_config_value("typst_pdf_name", "book.pdf", "", str)
     app.add_config_value("typst_pdf_standards", ["ua-1"], "", list)
     app.add_config_value("typst_subtitle", None, "", str)

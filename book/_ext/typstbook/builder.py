@@ -91,7 +91,6 @@ class TypstBuilder(Builder):
         return tree
 
     def _book(self, trees: dict[str, nodes.document]) -> Book:
-        macros = (self.config.mathjax3_config or {}).get("tex", {}).get("macros", {})
         return Book(
             labels=label_targets(trees),
             images={
@@ -103,7 +102,7 @@ class TypstBuilder(Builder):
             figure_numbers=self.env.toc_fignumbers,
             number_formats=self.config.numfig_format,
             equation_separator=self.config.math_numsep,
-            mathematics=Converter(macros),
+            mathematics=Converter(self.config.tex_macros),
         )
 
     def _chapters(self, book: Book, trees: dict[str, nodes.document]) -> Iterator[str]:

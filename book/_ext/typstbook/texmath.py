@@ -52,7 +52,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Macro:
-    """A TeX macro as MathJax configures it: body, number of arguments, default of the first."""
+    """A TeX macro as the book's settings give it: body, number of arguments, default of the first."""
 
     body: str
     arguments: int = 0
@@ -75,7 +75,7 @@ def _join(pieces: Sequence[Piece]) -> str:
 
 
 class Converter:
-    """Convert formulas under a set of macros (MathJax's `macros` configuration)."""
+    """Convert formulas under a set of macros (the book's `tex_macros`)."""
 
     def __init__(self, macros: Mapping[str, str | Sequence[str | int]] | None = None) -> None:
         self._macros = {name: Macro.from_config(value) for name, value in (macros or {}).items()}

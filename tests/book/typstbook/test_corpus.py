@@ -17,7 +17,7 @@ from typstbook.texmath import Converter, TexError
 
 ROOT = Path(__file__).parents[3]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-MACROS = CONFIG["sphinx"]["config"]["mathjax3_config"]["tex"]["macros"]
+MACROS = CONFIG["sphinx"]["config"]["tex_macros"]
 SYNTAX = set(CONFIG["parse"]["myst_enable_extensions"])
 
 FORMULAS = {

@@ -1,0 +1,86 @@
+"""The font of the site's mathematics: of STIX Two Math, the characters that the book uses.
+
+It travels inside a style sheet, for it is small then (some 50 KB): it is there when the page is first painted, so
+nothing shifts, and from file:// no browser refuses it. Pages without mathematics do not load it.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from functools import cache
+from html import unescape
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from fontTools.subset import Options, Subsetter
+from fontTools.ttLib import TTFont
+from sphinx.application import Sphinx
+
+FONT = Path(__file__).parent.parent / "_fonts" / "STIXTwoMath.woff2"
+SHEET = "_static/mathematics-font.css"
+# Browsers show <mi>x</mi> by the letter U+1D465; the source holds the plain one.
+ITALICS = [*range(0x1D434, 0x1D468), 0x210E, *range(0x1D6A4, 0x1D6A6), *range(0x1D6E2, 0x1D71C)]
+FEATURES = ["ccmp", "dtls", "flac", "kern", "mark", "mkmk", "ssty"]
+_MATH = re.compile(r"<math[ >].*?</math>", re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+_INVISIBLE = set("\n\t \u2061\u2062\u2063\u2064\u200b\ufe00\ufe01")
+
+
+def characters(html: str) -> set[str]:
+    """Return the characters that the formulas of a page show."""
+    return {letter for formula in _MATH.findall(html) for letter in unescape(_TAG.sub("", formula))}
+
+
+def unknown_characters(mathml: str) -> list[str]:
+    """Return those that the font has not."""
+    return sorted(characters(mathml) - _INVISIBLE - _coverage())
+
+
+@cache
+def _coverage() -> frozenset[str]:
+    with TTFont(FONT) as font:
+        return frozenset(map(chr, font.getBestCmap()))
+
+
+def subset(shown: set[str]) -> bytes:
+    """Return the font (WOFF2) with these characters, the italics, and what they are stretched and scripted by."""
+    options = Options(
+        flavor="woff2",
+        layout_features=FEATURES,
+        hinting=False,
+        notdef_outline=True,
+        ignore_missing_unicodes=True,
+    )
+    with TTFont(FONT, recalcTimestamp=False) as font:
+        subsetter = Subsetter(options)
+        subsetter.populate(text="".join(sorted(shown)), unicodes=ITALICS)
+        subsetter.subset(font)
+        font.flavor = "woff2"
+        packed = BytesIO()
+        font.save(packed)
+    return packed.getvalue()
+
+
+def link_font(
+    app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: nodes.document | None
+) -> None:
+    """Have a page load the font if it shows mathematics."""
+    if app.builder.name == "html" and "<math" in context.get("body", ""):
+        sheet = f'<link rel="stylesheet" href="{context["pathto"](SHEET, 1)}"/>'
+        context["metatags"] = context.get("metatags", "") + "\n    " + sheet
+
+
+def write_font(app: Sphinx, exception: Exception | None) -> None:
+    """Write the style sheet that holds the font, for all pages that stand there now."""
+    if exception is not None or app.builder.name != "html":
+        return
+    out = Path(app.outdir)
+    shown: set[str] = set()
+    for page in out.rglob("*.html"):
+        shown |= characters(page.read_text(encoding="utf-8"))
+    address = f"data:font/woff2;base64,{b64encode(subset(shown)).decode()}"
+    face = f'@font-face {{ font-family: "STIX Two Math"; src: url({address}) format("woff2"); }}\n'
+    (out / SHEET).write_text(face, encoding="utf-8")

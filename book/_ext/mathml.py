@@ -1,0 +1,143 @@
+r"""The site's mathematics: MathML, written when the book is built, which browsers show without a script.
+
+math-core does the work. Around it: the book's own macros (`tex_macros`, shared with the print), a few forms of TeX
+that it leaves out, a box that scrolls for a display too wide, and a refusal, with file and line, of what cannot be set.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape, unescape
+from typing import Any
+
+from docutils import nodes
+from math_core import LatexError, LatexToMathML
+from mathfont import link_font, unknown_characters, write_font
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
+from sphinx.writers.html5 import HTML5Translator
+from typstbook.texmath import Macro
+from typstbook.textokens import Tokens
+
+_COMMENT = re.compile(r"(?<!\\)%.*\n?")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_TAG = re.compile(r"\\tag(\*?)\s*\{([^{}]*)\}")
+_ENVIRONMENT = re.compile(r"\\(begin|end)\{(align|split|eqnarray|gather|equation)\*?\}")
+_NAMED = re.compile(r"&(?!(?:lt|gt|amp|quot);)\w+;")
+# The book numbers whole displays, so that an environment with numbered rows is one without.
+_UNNUMBERED = {"gather": "gathered", "equation": "gathered"}
+_OWN_MACROS = {"substack": r"\begin{subarray}{c}#1\end{subarray}"}
+# What must not begin a line: a browser would break between a formula and its full stop.
+_CLOSING = tuple(",.;:!?)]}’”'\"–-/")
+_WORD_JOINER = "\u2060"
+# More characters than a line on a phone has room for.
+_WIDE = 24
+_logger = logging.getLogger(__name__)
+
+
+class Mathematics:
+    """Turns TeX formulas into MathML, and the nodes that hold them into HTML."""
+
+    def __init__(self) -> None:
+        self.configure({})
+
+    def configure(self, macros: dict[str, Any]) -> None:
+        """Take the book's macros, as `"body"` or `["body", arguments]`."""
+        bodies = {name: Macro.from_config(value).body for name, value in macros.items()}
+        self._converter = LatexToMathML(
+            macros=_OWN_MACROS | bodies, fancy_error=False, allow_unreliable_rendering=True
+        )
+
+    def convert(self, source: str, *, display: bool) -> str:
+        """Return the MathML of a formula without its tag.
+
+        Raises:
+            LatexError: the formula is malformed, uses what is not known, or a character that the font has not.
+        """
+        mathml = self._converter.convert_with_local_state(in_rows(source), displaystyle=display)
+        if missing := unknown_characters(mathml):
+            raise LatexError(f"the mathematics font has no {', '.join(map(repr, missing))}")
+        # EPUB's XML knows no names but its own for characters.
+        mathml = _NAMED.sub(lambda match: unescape(match[0]), mathml)
+        alternative = escape(" ".join(source.split()))
+        return mathml.replace("<math", f'<math alttext="{alternative}"', 1)
+
+    def html(self, node: nodes.Element, source: str, *, display: bool) -> str:
+        """Return the MathML of a node; if there is none, warn, with file and line."""
+        try:
+            return self.convert(source, display=display)
+        except LatexError as error:
+            _logger.warning("%s in the formula %r", error, source, location=node, type="mathml")
+            return f"<code>{escape(source)}</code>"
+
+    def visit_inline(self, writer: HTML5Translator, node: nodes.math) -> None:
+        """Write a formula within text."""
+        mathml = self.html(node, node.astext(), display=False)
+        wide = " wide" if len(re.sub("<[^>]*>", "", mathml)) > _WIDE else ""
+        start = writer.starttag(node, "span", "", CLASS=f"math notranslate{wide}")
+        writer.body.append(f"{start}{mathml}</span>{_joiner(node)}")
+        raise nodes.SkipNode
+
+    def visit_display(self, writer: HTML5Translator, node: nodes.math_block) -> None:
+        """Write a display: the formula in a box that scrolls, then its number."""
+        tag = _TAG.search(node.astext())
+        mathml = self.html(node, _TAG.sub("", node.astext()), display=True)
+        writer.body.append(writer.starttag(node, "div", CLASS="math notranslate"))
+        writer.body.append(f'<div class="formula">{mathml}</div>')
+        if node["number"]:
+            writer.body.append(f'<span class="eqno">({get_node_equation_number(writer, node)})')
+            writer.add_permalink_ref(node, "Link to this equation")
+            writer.body.append("</span>")
+        elif tag is not None:
+            number = escape(tag[2])
+            writer.body.append(f'<span class="eqno">{number if tag[1] else f"({number})"}</span>')
+        writer.body.append("</div>\n")
+        raise nodes.SkipNode
+
+
+def in_rows(source: str) -> str:
+    r"""Return a formula with its rows in one environment.
+
+    As in the print, a blank line or a bare `\\` starts a new row.
+    """
+    text = _BLANK_LINE.sub(r" \\\\ ", _COMMENT.sub("", source).strip())
+    text = _ENVIRONMENT.sub(
+        lambda match: f"\\{match[1]}{{{_UNNUMBERED.get(match[2], 'aligned')}}}", text
+    )
+    return rf"\begin{{aligned}}{text}\end{{aligned}}" if _has_bare_rows(text) else text
+
+
+def _has_bare_rows(text: str) -> bool:
+    tokens, depth = Tokens(text), 0
+    while tokens.peek() is not None:
+        token = tokens.next()
+        depth += (token in ("{", r"\begin")) - (token in ("}", r"\end"))
+        if depth == 0 and token in (r"\\", "&"):
+            return True
+    return False
+
+
+def _joiner(node: nodes.Node) -> str:
+    after = node.next_node(descend=False, siblings=True)
+    follows = isinstance(after, nodes.Text) and after.astext().startswith(_CLOSING)
+    return _WORD_JOINER if follows else ""
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Make it the way in which the site writes mathematics."""
+    mathematics = Mathematics()
+
+    def configure(_app: Sphinx, config: Config) -> None:
+        config.html_math_renderer = "mathml"
+        mathematics.configure(config.tex_macros)
+
+    app.setup_extension("typstbook")  # the print has the same macros
+    app.add_html_math_renderer(
+        "mathml", (mathematics.visit_inline, None), (mathematics.visit_display, None)
+    )
+    app.connect("config-inited", configure)
+    app.connect("html-page-context", link_font)
+    app.connect("build-finished", write_font)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
