@@ -57,7 +57,7 @@ def write_book(
     shutil.copy(ROOT / "CITATION.cff", root)
     shutil.copytree(ROOT / "book" / "_templates", root / "book" / "_templates")
     shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
-    (root / "book" / "_extra").mkdir()
+    shutil.copytree(ROOT / "book" / "_extra" / "reading", root / "book" / "_extra" / "reading")
     (root / "book" / "references.bib").write_text(REFERENCES)
     for name, text in pages.items():
         (root / "book" / name).write_text(text)
