@@ -1,0 +1,47 @@
+"""The search finds symbols: Σ by itself or as `sigma`, r_nk as the text shows it.
+
+Formulas are indexed by their source, which names Greek letters and wraps indices in braces. A letter in the query is
+turned into its name, and an index joined to its letter.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import ClassVar
+from unicodedata import name
+
+from sphinx.application import Sphinx
+from sphinx.search.en import SearchEnglish
+
+GREEK = "αβγδεζηθικλμνξπρστυφχψω"
+NAMES = {letter: name(letter).split()[-1].lower().replace("lamda", "lambda") for letter in GREEK}
+NAMES |= {"ℓ": "ell", "∑": "sum", "∞": "infty", "∇": "nabla", "∂": "partial"}
+INDEXED = re.compile(r"(?<![A-Za-z])([A-Za-z]+)_\{?([A-Za-z0-9]+)\}?")
+
+
+class English(SearchEnglish):
+    """English words, and the symbols of formulas."""
+
+    # Sphinx looks for a function of this name before it defines its own.
+    js_splitter_code: ClassVar[str] = "\n".join(
+        [
+            f"const SYMBOL_NAMES = {json.dumps(NAMES, ensure_ascii=False)};",
+            "var splitQuery = (query) => [...query.toLowerCase()]",
+            '  .map((letter) => SYMBOL_NAMES[letter] ?? letter).join("")',
+            r'  .replace(/_\{(\w+)\}/g, "_$1")',
+            r"  .split(/[^\p{L}\p{N}_]+/u).filter((word) => word);",
+        ]
+    )
+
+    def split(self, input: str) -> list[str]:
+        """The words of a text, and its indexed symbols as one word each."""
+        spelt = "".join(NAMES.get(letter.lower(), letter) for letter in input)
+        joined = [f"{letter}_{index}" for letter, index in INDEXED.findall(spelt)]
+        return [*super().split(spelt), *joined]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Take the place of Sphinx's English."""
+    app.add_search_language(English)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,82 @@
+"""Every page can be read at any width, in the light and in the dark, and with the keyboard alone."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import SITE
+from playwright.sync_api import Page, expect
+
+PAGES = sorted(file.name for file in SITE.glob("*.html"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_scrolls_sideways_on_a_small_phone(visit, name):
+    page = visit(name, width=320)
+    page.wait_for_load_state("load")
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_a_page_that_is_too_wide_would_be_seen(visit):
+    page = visit("notation.html", width=320)
+    page.evaluate("document.querySelector('article').style.width = '400px'")
+    assert page.evaluate("document.documentElement.scrollWidth") > 320
+
+
+def opens(page: Page, button: str, sidebar: str) -> None:
+    page.wait_for_load_state("load")
+    page.locator(f"button.{button}").first.click()
+    expect(page.locator(f"dialog {sidebar} a").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(f"dialog {sidebar}")).to_have_count(0)
+
+
+def test_the_contents_open_on_a_phone(visit):
+    page = visit("bound.html", width=375)
+    opens(page, "primary-toggle", ".sidebar-primary__section")
+    opens(page, "secondary-toggle", ".page-toc")
+
+
+def focused(page: Page) -> str:
+    return page.evaluate("document.activeElement.textContent.trim()")
+
+
+def tab_to(page: Page, words: str, limit: int = 400) -> None:
+    for _ in range(limit):
+        page.keyboard.press("Tab")
+        if words in focused(page):
+            return
+    raise AssertionError(f"no way by Tab to {words!r}")
+
+
+def test_the_keyboard_leads_from_the_front_page_to_a_solution(visit):
+    page = visit("index.html")
+    page.keyboard.press("Tab")
+    assert focused(page) == "Skip to main content"
+    page.keyboard.press("Enter")
+    tab_to(page, "Maximum likelihood")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/maximum-likelihood.html*")
+    page.wait_for_load_state("load")
+    solution = page.locator(".solution.admonition").first
+    inside = solution.locator("p:not(.admonition-title)").first
+    expect(inside).to_be_hidden()
+    button = solution.locator("button.toggle-button")
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        if button.evaluate("button => button === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    expect(inside).to_be_visible()
+
+
+def test_code_is_copied_and_that_is_said(visit):
+    page = visit("bound.html", permissions=["clipboard-read", "clipboard-write"])
+    page.wait_for_load_state("load")
+    button = page.get_by_role("button", name="Copy this code").first
+    page.keyboard.press("Tab")
+    button.focus()
+    expect(button).to_have_css("opacity", "1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="Copied")).to_be_attached()
+    code = button.locator("xpath=preceding-sibling::pre").inner_text()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == code.strip()
