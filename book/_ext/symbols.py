@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import ClassVar
 from unicodedata import name
 
 from sphinx.application import Sphinx
@@ -24,7 +23,7 @@ class English(SearchEnglish):
     """English words, and the symbols of formulas."""
 
     # Sphinx looks for a function of this name before it defines its own.
-    js_splitter_code: ClassVar[str] = "\n".join(
+    js_splitter_code = "\n".join(
         [
             f"const SYMBOL_NAMES = {json.dumps(NAMES, ensure_ascii=False)};",
             "var splitQuery = (query) => [...query.toLowerCase()]",

@@ -17,7 +17,6 @@ FOUND = {
 
 
 def results(page: Page) -> list[str]:
-    expect(page.locator("#search-results .search-summary")).to_contain_text("Search")
     expect(page.locator("#search-results h2")).to_have_text("Search Results")
     return page.locator("#search-results li > a").all_inner_texts()
 
@@ -32,6 +31,11 @@ def test_it_finds(visit, query):
 
 def test_what_is_not_there_is_not_found(visit):
     assert results(visit("search.html?q=zyzzyva")) == []
+
+
+def test_how_many_were_found_is_said(visit):
+    page = visit("search.html?q=entropy")
+    expect(page.get_by_role("status").filter(has_text="found")).to_be_visible()
 
 
 def test_from_any_page_by_keyboard(visit):

@@ -1,13 +1,16 @@
 // @ts-check
 /**
- * The excerpts of the search: from the text of a page alone, and round a symbol where the query names one.
- * Sphinx would begin with the buttons above the text, and finds no "sigma" where a page shows Σ.
+ * The results of the search: their number is announced; their excerpts come from the text of a page alone, and stand round a
+ * symbol where the query names one. Sphinx would begin with the buttons above the text, and finds no "sigma" where a
+ * page shows Σ.
  */
 
 /**
  * Sphinx's own search, and the names of symbols (`book/_ext/symbols.py`): globals of the page's other scripts.
  * @typedef {{
  *   htmlToText: (html: string, anchor?: string) => string,
+ *   status: HTMLElement,
+ *   performSearch: (query: string) => void,
  *   makeSearchSummary: (html: string, words: Iterable<string>, anchor?: string) => HTMLElement | null,
  * }} Sphinx
  */
@@ -30,4 +33,10 @@ search.makeSearchSummary = (html, words, anchor) => {
   const wanted = new Set(words);
   const symbols = Object.keys(names).filter((symbol) => wanted.has(names[symbol] ?? ""));
   return summary(html, [...symbols, ...wanted], anchor) ?? document.createElement("p");
+};
+
+const perform = search.performSearch;
+search.performSearch = (query) => {
+  perform(query);
+  search.status.setAttribute("role", "status");
 };
