@@ -31,6 +31,7 @@ help:  ## list the targets
 
 book: $(READY) _build/html/$(PDF)  ## build the website (_build/html) and the PDF (_build/exploring-em.pdf)
 	@$(BIN)/python book/_ext/sitecheck.py _build/html
+	@$(BIN)/python book/_ext/weights.py _build/html
 	@echo "The website is _build/html/index.html, the PDF is _build/$(PDF)."
 
 $(READ): $(READY) FORCE

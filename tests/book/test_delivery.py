@@ -1,0 +1,201 @@
+"""Pages are light, ask nobody else, and run no script but the site's own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+
+import icons
+import policy
+import pytest
+import weights
+from bs4 import BeautifulSoup
+from fontTools.ttLib import TTFont
+from minibook import CELL, HEADER, build, write_book
+
+HEAD = '<html><head><meta charset="utf-8"/>{}</head><body>{}</body></html>'
+PAGES = {
+    "index.md": "# Preface\n\n```{tip} A word\nOf advice.\n```\n",
+    "sums.md": HEADER + "# Sums\n\nA sum $x_n$.\n\n" + CELL.format("print(1)"),
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("delivery")
+    write_book(root, PAGES, {"__init__.py": ""})
+    result = build(root)
+    assert result.returncode == 0, result.stdout
+    return root / "_build" / "html"
+
+
+def hash_of(script: str) -> str:
+    return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+
+
+# The policy
+
+
+def test_every_page_has_a_policy_that_lets_in_its_own_scripts_alone(site: Path) -> None:
+    pages = sorted(site.glob("*.html"))
+    assert len(pages) > 3
+    for file in pages:
+        text = file.read_text()
+        meta = BeautifulSoup(text, "html.parser").select(
+            'meta[http-equiv="Content-Security-Policy"]'
+        )
+        assert len(meta) == 1, file.name
+        rules = dict(rule.strip().split(" ", 1) for rule in str(meta[0]["content"]).split(";"))
+        assert rules["default-src"] == "'none'"
+        assert rules["connect-src"] == "'self'"
+        assert not re.search("unsafe|http|[*]", rules["script-src"])
+        scripts = policy.inline_scripts(text)
+        assert set(rules["script-src"].split()) == {"'self'", *map(hash_of, scripts)}
+        assert scripts, file.name
+        assert text.index("Content-Security-Policy") < text.index("<script")
+
+
+def test_no_script_of_a_page_makes_code_from_strings(site: Path) -> None:
+    evaluates = re.compile(r"\beval\(|addTranslations\(\{")
+    assert evaluates.search("Documentation.addTranslations({")
+    for file in site.glob("*.html"):
+        for address in BeautifulSoup(file.read_text(), "html.parser").select("script[src]"):
+            script = (site / str(address["src"]).partition("?")[0]).read_text()
+            assert not evaluates.search(script), address
+
+
+def test_a_policy_is_renewed_not_repeated() -> None:
+    once = policy.protected(HEAD.format("<script>let a = 1</script>", ""))
+    assert hash_of("let a = 1") in once
+    again = policy.protected(once.replace("a = 1", "a = 2"))
+    assert again.count("Content-Security-Policy") == 1
+    assert hash_of("let a = 2") in again
+    assert hash_of("let a = 1") not in again
+
+
+def test_data_in_a_page_is_no_script() -> None:
+    data = '<script type="application/json">{}</script><script src="a.js"></script>'
+    assert policy.inline_scripts(data) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['<b onclick="go()">x</b>', "<a href='javascript:go()'>x</a>", '<img src=x onerror="go()">'],
+)
+def test_a_script_in_an_attribute_is_refused(body: str) -> None:
+    with pytest.raises(ValueError, match="script in an attribute"):
+        policy.protected(HEAD.format("", body))
+
+
+def test_a_page_without_a_character_set_is_refused() -> None:
+    with pytest.raises(ValueError, match="character set"):
+        policy.protected("<html><head></head></html>")
+
+
+# Icons
+
+
+def test_the_icon_font_holds_what_the_pages_show(site: Path) -> None:
+    with TTFont(site / "_static" / icons.FONT) as font:
+        held = set(map(chr, font.getBestCmap()))
+    assert {"\uf0c9", "\uf002", "\uf0eb", "\uf00d"} <= held  # menu, search, a tip's bulb, close
+    assert "\uf7fb" not in held  # an egg
+    assert (site / "_static" / icons.FONT).stat().st_size < 8_000
+    assert not list(site.rglob("fontawesome.js*"))
+
+
+def test_no_page_loads_the_icon_script_or_has_an_icon_read_aloud(site: Path) -> None:
+    written = '<script src="_static/scripts/fontawesome.js?digest=1"></script>\n<i class="fa-solid fa-bars"></i>'
+    assert icons.without_script(written).strip() == (
+        '<i aria-hidden="true" class="fa-solid fa-bars"></i>'
+    )
+    for file in site.glob("*.html"):
+        text = file.read_text()
+        assert "fontawesome.js" not in text
+        found = BeautifulSoup(text, "html.parser").select("i[class*=fa-]")
+        assert found
+        assert all(icon.get("aria-hidden") == "true" for icon in found)
+
+
+def test_icons_of_classes_variables_and_sheets_are_found() -> None:
+    theme = '.fa-bars:before,.fa-navicon:before{content:"\\f0c9"}.fa-egg:before{content:"\\f7fb"}--pst-icon-x: "\uf0eb"'
+    shown = icons.shown(['<i class="fa-solid fa-navicon">'], theme, ['a{content:"\\f107"}'])
+    assert shown == {"\uf0c9", "\uf0eb", "\uf107"}
+
+
+# Weights
+
+
+def weigh(folder: Path, **files: str | bytes) -> tuple[weights.Weight, list[str]]:
+    for name, content in files.items():
+        stem, _, suffix = name.rpartition("_")
+        data = content.encode() if isinstance(content, str) else content
+        (folder / f"{stem}.{suffix}").write_bytes(data)
+    return weights.weigh(folder / "page.html")
+
+
+def test_a_built_page_is_light_and_loads_nothing_from_elsewhere(site: Path) -> None:
+    for file in site.glob("*.html"):
+        weight, foreign = weights.weigh(file)
+        assert list(weight.faults()) == []
+        assert foreign == []
+        assert weight.scripts > 20_000
+    assert weights.weigh(site / "sums.html")[0].mathematics
+    assert not weights.weigh(site / "index.html")[0].mathematics
+
+
+def test_what_is_loaded_by_what_is_loaded_counts(tmp_path: Path) -> None:
+    noise = bytes(range(256)) * 4
+    weight, foreign = weigh(
+        tmp_path,
+        page_html=HEAD.format(
+            '<link rel="stylesheet" href="a.css?v=1"><script type="module" src="m.mjs"></script>',
+            '<img src="p.png"><a href="https://example.org/">a link is not loaded</a>',
+        ),
+        a_css='@font-face { src: url("f.woff2") } b { background: url(data:image/png;base64,AA) }',
+        f_woff2=noise,
+        m_mjs='import { x } from "./n.mjs";',
+        n_mjs="export const x = 1;",
+        p_png=noise,
+    )
+    assert foreign == []
+    assert weight.fonts == weight.pictures == len(noise)
+    assert weight.scripts == weights.weight(tmp_path / "m.mjs") + weights.weight(tmp_path / "n.mjs")
+    assert weight.total == weight.text + weight.styles + weight.scripts + weight.fonts
+
+
+@pytest.mark.parametrize(
+    ("head", "sheet"),
+    [
+        ('<script src="https://example.org/a.js"></script>', ""),
+        ('<link rel="stylesheet" href="//example.org/a.css">', ""),
+        ("<style>@import 'https://example.org/a.css';</style>", ""),
+        (
+            '<link rel="stylesheet" href="a.css">',
+            "a { background: url(https://example.org/a.png) }",
+        ),
+    ],
+)
+def test_what_is_asked_of_other_sites_is_found(tmp_path: Path, head: str, sheet: str) -> None:
+    _, foreign = weigh(tmp_path, page_html=HEAD.format(head, ""), a_css=sheet)
+    assert len(foreign) == 1
+
+
+def test_a_heavy_page_fails_the_build(tmp_path: Path) -> None:
+    heavy = weights.Weight("p", False, 1, 1, weights.LIMIT, 1, weights.LIMIT_OF_PICTURES + 1)
+    assert len(list(heavy.faults())) == 2
+    assert not list(weights.Weight("p", True, 1, 1, weights.LIMIT, 1, 0).faults())
+    weigh(tmp_path, page_html=HEAD.format('<script src="http://example.org/a.js"></script>', ""))
+    done = subprocess.run(
+        [sys.executable, weights.__file__, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "page loads http://example.org/a.js" in done.stderr
+    assert "page" in done.stdout
