@@ -1,4 +1,4 @@
-"""Print the book: a Sphinx builder that makes one PDF with Typst, numbered exactly as the site.
+"""Print the book: a Sphinx builder that makes PDFs with Typst, numbered exactly as the site.
 
 Run it with `jupyter-book build --builder custom --custom-builder typst`.
 """
@@ -39,5 +39,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("typst_pdf_name", "book.pdf", "", str)
     app.add_config_value("typst_pdf_standards", ["ua-1"], "", list)
     app.add_config_value("typst_subtitle", None, "", str)
+    app.add_config_value("typst_description", None, "", str)
+    app.add_config_value("typst_keywords", [], "", list)
+    app.add_config_value("typst_wide", [], "", list)  # documents without a margin for notes
+    app.add_config_value("typst_colophon", [], "", list)  # the last lines of the last page
+    app.add_event("typst-colophon")  # handlers return further lines, to stand before these
     app.connect("config-inited", _choose_outputs)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -15,6 +15,18 @@ _LANGUAGES = {"ipython3": "python", "ipython": "python", "python3": "python"}
 _UNHIGHLIGHTED = frozenset({"default", "none", "text", "myst-ansi", "ipythontb"})
 
 
+# What a formula rests on: its entry in the ledger, its source.
+_GROUND = frozenset({"ledger-mark", "equation-source"})
+
+
+def _ground(formula: nodes.Element) -> nodes.Element | None:
+    """The paragraph right after a formula that says what it rests on."""
+    below = formula.next_node(descend=False, siblings=True)
+    if isinstance(below, nodes.paragraph) and _GROUND & set(below["classes"]):
+        return below
+    return None
+
+
 class BlockVisitor(InlineVisitor):
     """The running text."""
 
@@ -43,8 +55,8 @@ class BlockVisitor(InlineVisitor):
         return ".".join(map(str, number)) if number else None
 
     def visit_paragraph(self, node: nodes.Element) -> str:
-        if {"ledger-mark", "equation-source"} & set(node["classes"]):
-            return call("ground", content(self.inline(node)))
+        if _GROUND & set(node["classes"]):
+            return ""  # printed with its formula
         return self.mark(node) + self.inline(node)
 
     def visit_compound(self, node: nodes.Element) -> str:
@@ -135,8 +147,14 @@ class BlockVisitor(InlineVisitor):
             shown = "none"
         if number is not None and tag is not None:
             self.problem(node, f"an equation has the number {number} and a \\tag: leave one out")
+        ground = _ground(node)
         return call(
-            "display-math", self.label(node), shown, alternative(node.astext()), f"$ {typst} $"
+            "display-math",
+            self.label(node),
+            shown,
+            content(self.inline(ground)) if ground else "none",
+            alternative(node.astext()),
+            f"$ {typst} $",
         )
 
     def visit_literal_block(self, node: nodes.Element) -> str:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from docutils import nodes
 
 from .blocks import BlockVisitor
-from .source import call, content, escape
+from .source import call, content, escape, string
 
 _KINDS = frozenset(
     [
@@ -62,7 +62,7 @@ class BoxVisitor(BlockVisitor):
     def visit_sidebar(self, node: nodes.Element) -> str:
         title = _first(node, nodes.title)
         return call(
-            "aside",
+            "margin-note" if "margin" in node["classes"] else "aside",
             content(self.inline(title)) if title else "none",
             content(self.blocks(node, title)),
         )
@@ -110,22 +110,44 @@ class BoxVisitor(BlockVisitor):
     def visit_exercise_enumerable_node(self, node: nodes.Element) -> str:
         title = _first(node, nodes.title)
         name = self.numbered_name("exercise", node) or ""
-        return self._exercise(
-            "exercise", node, escape(name) + self.inline(title or nodes.title()), title
-        )
+        return self._exercise(node, escape(name) + self.inline(title or nodes.title()), title)
 
     def visit_exercise_node(self, node: nodes.Element) -> str:
         title = _first(node, nodes.title)
-        return self._exercise("exercise", node, self.inline(title or nodes.title()), title)
+        return self._exercise(node, self.inline(title or nodes.title()), title)
+
+    def _exercise(self, node: nodes.Element, heading: str, title: nodes.Node | None) -> str:
+        return call(
+            "exercise", self.label(node), content(heading), content(self._body(node, title))
+        )
+
+    # Answers, which stand at the back
 
     def visit_solution_node(self, node: nodes.Element) -> str:
         title = _first(node, nodes.title)
-        return self._exercise("solution", node, self.inline(title or nodes.title()), title)
+        heading = content(self.inline(title or nodes.title()))
+        here, there = self._places()
+        body = self.mark(node) + self._body(node, title)
+        self._at_the_back(call("solution", there, here, heading, content(body)))
+        return call("solved", here, there)
 
-    def _exercise(
-        self, kind: str, node: nodes.Element, heading: str, title: nodes.Node | None
-    ) -> str:
-        return call(kind, self.label(node), content(heading), content(self._body(node, title)))
+    def _question(self, node: nodes.Element, title: nodes.Element) -> str:
+        heading = content(self.inline(title))
+        here, there = self._places()
+        self._questions += 1
+        number = content(f"{self._questions}.")
+        body = self.mark(node) + self.blocks(node, title)
+        self._at_the_back(call("answer", there, here, number, heading, content(body)))
+        return call("question", here, there, number, heading)
+
+    def _places(self) -> tuple[str, str]:
+        """The labels of a question and of its answer."""
+        self._answered += 1
+        places = (string(f"{self.docname}:{side}:{self._answered}") for side in ("asks", "answers"))
+        return next(places), next(places)
+
+    def _at_the_back(self, answer: str) -> None:
+        self.book.answers.setdefault(self.docname, []).append(answer)
 
     # Containers
 
@@ -157,8 +179,10 @@ class BoxVisitor(BlockVisitor):
         )
 
     def _component(self, node: nodes.Element, component: str) -> str:
-        """A component of sphinx-design; what folds or hides on the site lies open in print."""
+        """A component of sphinx-design; what folds on the site lies open in print, but for answers."""
         title = _first(node, nodes.rubric)
+        if component == "dropdown" and title and title.astext().rstrip().endswith("?"):
+            return self._question(node, title)
         if component in ("dropdown", "tab-item"):
             heading = content(self.inline(title)) if title else "none"
             return self._admonition(node, component, heading, title)

@@ -1,30 +1,33 @@
-"""The builder: the documents in the order of the contents, one Typst source, one PDF."""
+"""The builder: the documents in the order of the contents, as one book on each paper, and each chapter alone."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
-import typst
+import segno
 from docutils import nodes
 from sphinx.builders import Builder
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.console import bold
+from sphinx.util.i18n import format_date
 
+from . import backmatter
 from .floats import FloatVisitor
-from .links import URI, label_targets
-from .source import call, content, escape, optional, string
+from .links import URI, destination, label_targets
+from .press import Press
+from .source import array, call, content, escape, optional, string
 from .texmath import Converter
 from .visitor import Book
 
-_HERE = Path(__file__).parent
-_TEMPLATE = ("template.typ", "code.tmTheme")
 _IMAGE_TYPES = ("image/svg+xml", "application/pdf", "image/png", "image/jpeg")
 _logger = logging.getLogger(__name__)
+
+Trees = dict[str, nodes.document]
 
 
 class TypstBuilder(Builder):
@@ -45,19 +48,30 @@ class TypstBuilder(Builder):
         return self.get_target_uri(to, typ)
 
     def write(self, *_: object) -> None:
-        """Write main.typ with its images and compile it."""
+        """Write the sources with their images and compile them."""
         start = time.perf_counter()
         trees = {
             docname: self._resolved(docname) for _, names in self._parts() for docname in names
         }
-        book = self._book(trees)
-        body = "\n\n".join(self._chapters(book, trees))
+        index = backmatter.index_of(self)
+        book = self._book(trees, index)
+        chapters = {
+            docname: FloatVisitor(book, docname).document(tree) for docname, tree in trees.items()
+        }
         if book.problems:
             listed = "\n  ".join(dict.fromkeys(book.problems))
             raise ExtensionError(f"The book cannot be printed:\n  {listed}")
-        self._write_files(body)
+        body = "\n\n".join([*self._body(chapters), *self._back(book, trees, index)])
+        press = Press(Path(self.outdir), self.config.typst_pdf_standards)
+        press.write_images(Path(self.srcdir), self.images)
+        for name, address in book.codes.items():
+            segno.make(address, micro=False).save(str(press.folder / name), border=1)
         written = time.perf_counter()
-        self._compile()
+        press.print_book(self.config.typst_pdf_name, self._show("book"), body)
+        for docname in filter(self._number, trees):
+            alone = "\n\n".join(self._alone(book, docname, trees, chapters[docname]))
+            title = self.env.titles[docname].astext()
+            press.print_chapter(docname, self._show("excerpt", chapter=string(title)), alone)
         _logger.info(
             bold("printed %d documents, %d images") + " (source %.1f s, PDF %.1f s)",
             len(trees),
@@ -77,22 +91,30 @@ class TypstBuilder(Builder):
         yield None, [site.root.docname]
 
         def below(docname: str) -> Iterator[str]:
-            yield docname
-            for child in site[docname].child_files():
-                yield from below(child)
+            if docname in self.env.found_docs:  # the site's index is none; print has its own
+                yield docname
+                for child in site[docname].child_files():
+                    yield from below(child)
 
         for part in site.root.subtrees:
             yield part.caption, [docname for file in part.files() for docname in below(file)]
 
     def _resolved(self, docname: str) -> nodes.document:
         tree = self.env.get_doctree(docname)
+        for output in tree.findall(nodes.raw):  # before the form for print is chosen
+            if "data-explorable=" in output.astext():
+                figure: nodes.Element | None = output
+                while figure is not None and not isinstance(figure, nodes.figure):
+                    figure = figure.parent
+                if figure is not None:
+                    figure["explorable"] = True
         self.env.resolve_references(tree, docname, self)
         self.post_process_images(tree)
         return tree
 
-    def _book(self, trees: dict[str, nodes.document]) -> Book:
+    def _book(self, trees: Trees, index: backmatter.Letters) -> Book:
         return Book(
-            labels=label_targets(trees),
+            labels=label_targets(trees, backmatter.indexed_places(index)) | backmatter.PLACES,
             images={
                 source: f"images/{name}"
                 for source, name in self.images.items()
@@ -103,57 +125,79 @@ class TypstBuilder(Builder):
             number_formats=self.config.numfig_format,
             equation_separator=self.config.math_numsep,
             mathematics=Converter(self.config.tex_macros),
+            site=self.config.html_baseurl,
         )
 
-    def _chapters(self, book: Book, trees: dict[str, nodes.document]) -> Iterator[str]:
+    def _body(self, chapters: dict[str, str]) -> Iterator[str]:
         for caption, docnames in self._parts():
             for docname in docnames:
-                yield f"// {docname}\n" + call("new-page")
-                if caption and docname == docnames[0]:
-                    yield call("part", content(escape(caption)))
-                yield FloatVisitor(book, docname).document(trees[docname])
+                opening = call("part", content(escape(caption))) if caption else ""
+                first = opening if docname == docnames[0] else ""
+                yield f"// {docname}"
+                yield backmatter.chapter(first + chapters[docname], self._wide(docname))
 
-    def _write_files(self, body: str) -> None:
-        out = Path(self.outdir)
-        shutil.rmtree(out / "images", ignore_errors=True)
-        (out / "images").mkdir(parents=True)
-        for source, name in self.images.items():
-            shutil.copyfile(Path(self.srcdir) / source, out / "images" / name)
-        for name in _TEMPLATE:
-            shutil.copyfile(_HERE / name, out / name)
-        edition = ", ".join(text for text in (self.config.release, self.config.today) if text)
+    def _wide(self, docname: str) -> bool:
+        return any(fnmatch(docname, pattern) for pattern in self.config.typst_wide)
+
+    def _number(self, docname: str) -> str | None:
+        number = self.env.toc_secnumbers.get(docname, {}).get("")
+        return ".".join(map(str, number)) if number else None
+
+    def _back(self, book: Book, trees: Trees, index: backmatter.Letters) -> Iterator[str]:
+        yield backmatter.answers(self._answers(book, docname) for docname in trees)
+        yield "// index"
+        yield backmatter.index(index, book.labels)
+        yield "// colophon"
+        told = [line for lines in self.app.emit("typst-colophon") for line in lines]
+        yield backmatter.colophon(
+            self.config.html_title, self._edition(), [*told, *self.config.typst_colophon]
+        )
+
+    def _answers(self, book: Book, docname: str) -> tuple[str, str | None, str, list[str]]:
+        title = FloatVisitor(book, docname).inline(self.env.titles[docname])
+        return docname, self._number(docname), title, book.answers.get(docname, [])
+
+    def _alone(self, book: Book, docname: str, trees: Trees, body: str) -> Iterator[str]:
+        """A chapter, its answers, and the sources that it cites."""
+        yield body
+        yield from self._alone_heading("Answers and solutions", book.answers.get(docname, []))
+        cited = {destination(docname, link) for link in trees[docname].findall(nodes.reference)}
+        sources = [
+            FloatVisitor(book, home).visit(source)
+            for home, tree in trees.items()
+            for source in tree.findall(nodes.citation)
+            if cited & {(home, name) for name in source["ids"]}
+        ]
+        yield from self._alone_heading("Sources", sources)
+
+    def _alone_heading(self, title: str, parts: list[str]) -> Iterator[str]:
+        if parts:
+            yield call("section", "2", "none", "none", content(title))
+            yield from parts
+
+    def _edition(self) -> str | None:
+        """The version, and the date: that of the commit, where the build was given it."""
+        config = self.config
+        today = config.today
+        if not today and "SOURCE_DATE_EPOCH" in os.environ:
+            today = format_date("%d %B %Y", language=config.language)
+        version = config.release and f"version {config.release}"
+        return ", ".join(text for text in (version, today) if text) or None
+
+    def _show(self, function: str, **more: str) -> str:
+        """The rule that sets what follows as a book, or as an excerpt."""
         config = self.config
         language, _, region = config.language.replace("_", "-").partition("-")
         facts = {
             "title": string(config.html_title),
             "subtitle": optional(config.typst_subtitle),
             "author": string(config.author),
-            "edition": optional(edition or None),
+            "description": optional(config.typst_description or config.typst_subtitle),
+            "keywords": array([string(word) for word in config.typst_keywords]),
+            "edition": optional(self._edition()),
             "language": string(language),
             "region": optional(region or None),
+            **more,
         }
-        show = f"#show: book.with({', '.join(f'{name}: {value}' for name, value in facts.items())})"
-        (out / "main.typ").write_text(
-            f'#import "template.typ": *\n{show}\n\n{body}\n', encoding="utf-8"
-        )
-
-    def _compile(self) -> None:
-        out = Path(self.outdir)
-        # Without a date given from outside, the PDF holds none: the same book gives the same bytes.
-        epoch = os.environ.get("SOURCE_DATE_EPOCH")
-        try:
-            _, warnings = typst.compile_with_warnings(
-                out / "main.typ",
-                output=out / self.config.typst_pdf_name,
-                root=out,
-                ignore_system_fonts=True,
-                pdf_standards=list(self.config.typst_pdf_standards),
-                timestamp=int(epoch) if epoch else None,
-                sys_inputs={"dated": "true" if epoch else "false"},
-            )
-        except typst.TypstError as error:
-            raise ExtensionError(
-                f"Typst rejects the source of the book:\n{error.diagnostic}"
-            ) from None
-        for warning in warnings:
-            _logger.warning("%s", warning.diagnostic, type="typst")
+        options = ", ".join(f"{name}: {value}" for name, value in facts.items())
+        return f"#show: {function}.with({options})"

@@ -11,6 +11,8 @@ from .htmltable import Cell, HtmlError, HtmlTable
 from .source import call, content, escape, optional, string
 
 _PIXELS = re.compile(r"([\d.]+)(?:px)?")
+_FULL_STOP = re.compile(r"\.(?=\s|$)")
+_PLAIN = (nodes.Text, nodes.math, nodes.emphasis, nodes.strong, nodes.literal)
 _LENGTH = re.compile(r"[\d.]+(%|pt|cm|mm|in|em)")
 
 
@@ -33,8 +35,40 @@ class FloatVisitor(BoxVisitor):
             "captioned-figure",
             self._caption("figure", node, caption),
             below,
-            content(self.blocks(node, caption, legend)),
+            content(self._listed(node, caption) + self.blocks(node, caption, legend)),
         )
+
+    def _listed(self, node: nodes.Element, caption: nodes.Element | None) -> str:
+        """The entry in the lists at the front; what moves on the site also tells where it does."""
+        name = self.numbered_name("figure", node)
+        if name is None:
+            return ""
+        moves = node.get("explorable", False)
+        kind = "explorable" if moves else "figure"
+        short = content(self._first_sentence(caption) if caption else "")
+        entry = call("listed", string(kind), string(name), short)
+        return entry + (self._address(node["ids"][0]) if moves else "")
+
+    def _first_sentence(self, caption: nodes.Element) -> str:
+        """The caption up to its first full stop, without links and marks."""
+        found = ""
+        for child in caption.children:
+            text = child.astext()
+            if isinstance(child, nodes.Text) and (stop := _FULL_STOP.search(text)):
+                return found + escape(text[: stop.start()])
+            if isinstance(child, _PLAIN):
+                found += self.visit(child)
+            elif isinstance(child, nodes.reference):
+                found += escape(text)
+        return found
+
+    def _address(self, identifier: str) -> str:
+        page = f"{self.docname}.html#{identifier}"
+        if not self.book.site:
+            return call("moves", string(page), "none")
+        image = f"images/qr-{identifier}.svg"
+        self.book.codes[image] = address = f"{self.book.site.rstrip('/')}/{page}"
+        return call("moves", string(address), string(image))
 
     def listing(self, node: nodes.Element) -> str:
         caption = _child(node, nodes.caption)

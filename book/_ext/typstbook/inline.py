@@ -59,7 +59,7 @@ class InlineVisitor(Visitor):
                     f"the link {node.astext()!r} leads nowhere: no {'#'.join(key)!r} in the book",
                 )
                 return body[1:-1]
-            return call("link", f"label({string(self.book.labels[key])})", body)
+            return call("to", string(self.book.labels[key]), body)
         uri = node.get("refuri", "")
         if not _EXTERNAL.match(uri):
             self.problem(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from docutils import nodes
 
@@ -22,9 +22,11 @@ def destination(docname: str, reference: nodes.Element) -> Key | None:
     return (docname, uri[1:]) if uri.startswith("#") else None
 
 
-def label_targets(trees: Mapping[str, nodes.document]) -> dict[Key, str]:
-    """Give each node that is linked to a `print_label`; return the labels by document and id."""
-    linked = {
+def label_targets(
+    trees: Mapping[str, nodes.document], indexed: Iterable[Key] = ()
+) -> dict[Key, str]:
+    """Give each node that is linked to, or indexed, a `print_label`; return the labels by document and id."""
+    linked = set(indexed) | {
         key
         for docname, tree in trees.items()
         for reference in tree.findall(nodes.reference)

@@ -17,7 +17,7 @@ from .textokens import TexError
 INVISIBLE = MappingProxyType(
     {
         "comment": "a remark to authors",
-        "index": "a PDF is searched; there is no printed index",
+        "index": "the index stands at the back; a target beside it marks the place",
         "toctree": "the contents stand at the front",
         "meta": "told to search engines",
         "substitution_definition": "its uses are already replaced",
@@ -31,7 +31,7 @@ Number = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Book:
-    """What the writer knows beyond the tree; `problems` collects what cannot be printed."""
+    """What the writer knows beyond the tree, and what it gathers while it writes."""
 
     labels: Mapping[Key, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +40,14 @@ class Book:
     number_formats: Mapping[str, str] = field(default_factory=dict)
     equation_separator: str = "."
     mathematics: Converter = field(default_factory=Converter)
+    site: str = ""
+    """The address of the site, if it has one."""
     problems: list[str] = field(default_factory=list)
+    """What cannot be printed."""
+    answers: dict[str, list[str]] = field(default_factory=dict)
+    """The answers that each document leaves to the back of the book."""
+    codes: dict[str, str] = field(default_factory=dict)
+    """The addresses to be drawn as QR codes, by the names of the images."""
 
 
 class Visitor:
@@ -50,6 +57,7 @@ class Visitor:
         self.book = book
         self.docname = docname
         self.level = 0
+        self._questions = self._answered = 0
         self._labelled: set[str] = set()
         self._footnotes: dict[str, nodes.footnote] = {}
 

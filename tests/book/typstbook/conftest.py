@@ -47,9 +47,11 @@ class Sample:
         return (self.root / "_build/typst/main.typ").read_text(encoding="utf-8")
 
     def chapter(self, name: str) -> str:
-        """The Typst source of one chapter."""
+        """The Typst source of one chapter, and of the answers to it."""
         chapters = self.typst.split("\n// ")
-        return next(text for text in chapters if text.startswith(name + "\n"))
+        body = next(text for text in chapters if text.startswith(name + "\n"))
+        answers = next((text for text in chapters if text.startswith(f"answers to {name}\n")), "")
+        return body + answers.partition("\n#section")[2].partition("\n")[2]
 
     def page(self, name: str) -> BeautifulSoup:
         """The article of one page of the site."""

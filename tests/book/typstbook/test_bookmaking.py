@@ -1,0 +1,205 @@
+"""What a publisher adds: lists, answers, index, colophon, margins, papers, chapters on their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pypdfium2
+import pytest
+import typst
+from conftest import Sample
+from pypdf import PdfReader
+
+CENTIMETRE = 72 / 2.54
+COLUMN, INSIDE, NOTES, GAP = (size * CENTIMETRE for size in (13.7, 2.2, 3.3, 0.5))
+OVERFULL = 10.0
+
+
+def words(text: str) -> str:
+    return " ".join(text.replace("\N{SOFT HYPHEN}", "").split())
+
+
+def page_with(sample: Sample, text: str, start: int = 0) -> int:
+    """The first page that shows a text; its number as a page of the file."""
+    return next(n for n, page in enumerate(sample.texts) if n >= start and text in words(page))
+
+
+def printed_number(sample: Sample, page: int) -> int:
+    """The number printed on a page of the file: the preface begins with 1."""
+    return page - page_with(sample, "This page stands outside") + 1
+
+
+def test_half_title_and_title_open_the_book(sample: Sample) -> None:
+    assert words(sample.texts[0]) == "A Sample of Every Construct"
+    assert words(sample.texts[1]) == ""
+    title = words(sample.texts[2])
+    assert title.startswith("A Sample of Every Construct One chapter of each kind")
+    assert "A. Author and B. Author" in title
+    assert title.endswith("version 1.2, 1 March 2026")
+    assert words(sample.texts[4]).startswith("Contents")
+
+
+def test_figures_and_what_moves_are_listed_with_their_pages(sample: Sample) -> None:
+    listed = words(sample.texts[page_with(sample, "Explorables")])
+    preface = page_with(sample, "This page stands outside")
+    moving, still = listed.split("Figures")
+    assert "The printed twin of something that moves" in moving
+    assert "A curve that rises, as (2.6) says" in still
+    assert "A caption with" in still
+    assert "A legend" not in still
+    for caption in ("A glued figure", "A caption with"):
+        page = printed_number(sample, page_with(sample, caption, start=preface))
+        assert re.search(rf"{caption}.*? {page}\b", still), f"{caption} is on page {page}"
+
+
+def test_what_moves_has_its_address_and_a_code(sample: Sample) -> None:
+    address = "https://example.org/book/cells.html#fig-twin"
+    assert f'#moves("{address}", "images/qr-fig-twin.svg");' in sample.chapter("cells")
+    assert (sample.root / "_build/typst/images/qr-fig-twin.svg").is_file()
+    assert sample.typst.count("#moves(") == 1
+
+
+def test_answers_stand_at_the_back_and_lead_there_and_back(sample: Sample) -> None:
+    asked = page_with(sample, "Is an answer elsewhere?")
+    assert "At the back, by" not in words(sample.texts[asked])
+    answered = page_with(sample, "At the back, by")
+    assert answered >= page_with(sample, "Answers and solutions", start=asked)
+    printed = int(re.findall(r"answer on page (\d+)", words(sample.texts[asked]))[0])
+    back = int(re.findall(r"elsewhere\? page (\d+)", words(sample.texts[answered]))[0])
+    assert answered - asked == printed - back
+    assert words("".join(sample.texts)).count("Substitute.") == 1
+    assert page_with(sample, "Substitute.") >= answered
+
+
+def test_a_dropdown_that_asks_nothing_lies_open(sample: Sample) -> None:
+    assert "Open in print." in words(sample.texts[page_with(sample, "A dropdown title")])
+
+
+def test_the_index_leads_to_pages(sample: Sample) -> None:
+    index = words(sample.texts[-2])
+    assert index.startswith("Index")
+    page = (
+        page_with(sample, "on the same page as another")
+        - page_with(sample, "This page stands outside")
+        + 1
+    )
+    assert re.search(rf"word, {page} words,? see word", index)
+    assert re.search(rf"terms of the index, {page}\b", index)
+    assert f"Latent variable, {page}" in index
+
+
+def test_the_colophon_closes_the_book(sample: Sample) -> None:
+    assert words(sample.texts[-1]).startswith("Colophon A Sample of Every Construct, version 1.2")
+    page = printed_number(sample, len(sample.texts) - 1)
+    assert words(sample.texts[-1]).endswith(f"Made of paste and paper. {page}")
+
+
+def test_the_file_tells_what_it_is(sample: Sample) -> None:
+    about = sample.pdf.xmp_metadata
+    assert about is not None
+    assert about.dc_title == {"x-default": "A Sample of Every Construct"}
+    assert about.dc_description == {"x-default": "A book that is only built to be looked at."}
+    assert about.pdf_keywords == "samples, print"
+    assert about.dc_language == ["en-GB"]
+
+
+# ---- Text and margins
+
+
+def letters(path: Path) -> Iterator[tuple[int, float, float, float, str]]:
+    """Each letter of a PDF: page, left and right side, width of the page, and the letter."""
+    for number, page in enumerate(pypdfium2.PdfDocument(path)):
+        text = page.get_textpage()
+        for place in range(text.count_chars()):
+            letter = text.get_text_range(place, 1)
+            if letter.strip():
+                left, _, right, _ = text.get_charbox(place)
+                yield number, left, right, page.get_width(), letter
+
+
+def overfull(path: Path, wide: frozenset[int] = frozenset()) -> set[int]:
+    """The pages on which a letter stands neither in the column nor in the notes beside it."""
+    found = set()
+    for number, left, right, width, _ in letters(path):
+        outer_right = number % 2 == 0
+        start = INSIDE if outer_right else width - INSIDE - COLUMN
+        notes = start + COLUMN + GAP if outer_right else start - GAP - NOTES
+        areas = [(start, COLUMN), (notes, NOTES)]
+        if number in wide:
+            areas = [(2.1 * CENTIMETRE, width - 4.2 * CENTIMETRE)]
+        if not any(at - OVERFULL <= left and right <= at + size + OVERFULL for at, size in areas):
+            found.add(number)
+    return found
+
+
+def set_apart(sample: Sample) -> frozenset[int]:
+    """The pages of other measures: titles, what the sample calls wide, and the index."""
+    notation = page_with(sample, "Notation", start=10)
+    return frozenset({0, 2, notation, len(sample.texts) - 2})
+
+
+@pytest.mark.parametrize("paper", ["", "-letter"])
+def test_no_line_runs_out_of_its_column(sample: Sample, paper: str) -> None:
+    path = sample.root / f"_build/typst/sample{paper}.pdf"
+    assert overfull(path, set_apart(sample)) == set()
+
+
+def test_a_line_that_runs_out_is_noticed(tmp_path: Path) -> None:
+    wide = "+".join(f"a_{number}" for number in range(40))
+    margins = "#set page(margin: (inside: 2.2cm, outside: 5.1cm))"
+    for formula, pages in (("$ a $", set()), (f"$ {wide} $", {0})):
+        path = tmp_path / "wide.pdf"
+        typst.compile(f"{margins}\n{formula}".encode(), output=path)
+        assert overfull(path) == pages
+
+
+def test_margin_notes_stand_in_the_margin(sample: Sample) -> None:
+    number = page_with(sample, "A margin note")
+    page = pypdfium2.PdfDocument(sample.root / "_build/typst/sample.pdf")[number]
+    text = page.get_textpage()
+    place, _ = text.search("A margin note").get_next()
+    left, _, right, _ = text.get_charbox(place)
+    if number % 2 == 0:
+        assert left > INSIDE + COLUMN
+    else:
+        assert right < page.get_width() - INSIDE - COLUMN
+
+
+def test_both_papers_break_alike(sample: Sample) -> None:
+    letter = PdfReader(sample.root / "_build/typst/sample-letter.pdf")
+    assert [page.extract_text() for page in letter.pages] == sample.texts
+    sizes = {(float(p.mediabox.width), float(p.mediabox.height)) for p in letter.pages}
+    assert sizes == {(612.0, 792.0)}
+
+
+def test_no_page_ends_with_a_heading(sample: Sample) -> None:
+    titles = re.findall(r'#section\([23], [^,]*, "([\d.]+)", \[([^]\\#]*)\]', sample.typst)
+    assert titles
+    for number, title in titles:
+        for text in sample.texts[6:]:
+            assert not words(text).endswith(f"{number} {title}")
+
+
+def test_a_letter_that_no_font_has_stops_the_print() -> None:
+    source = '#set document(title: "x")\n= \u4e00'
+    with pytest.raises(typst.TypstError):
+        typst.compile(source.encode(), ignore_system_fonts=True, pdf_standards=["ua-1"])
+
+
+# ---- Chapters on their own
+
+
+def test_each_numbered_chapter_is_also_a_pdf(sample: Sample) -> None:
+    folder = sample.root / "_build/typst/chapters"
+    assert {path.name for path in folder.iterdir()} == {"prose.pdf", "maths.pdf", "cells.pdf"}
+    chapter = PdfReader(folder / "maths.pdf")
+    text = words(" ".join(page.extract_text() for page in chapter.pages))
+    assert text.startswith("Chapter 2 Mathematics")
+    assert "Substitute." in text  # its answers
+    assert "McLachlan" in text.split("Sources")[-1]  # what it cites
+    assert "Plain text with emphasis" not in text
+    assert chapter.trailer["/Root"]["/MarkInfo"]["/Marked"]  # type: ignore[index]
+    assert chapter.metadata is not None
+    assert chapter.metadata.title == "Mathematics – A Sample of Every Construct"
