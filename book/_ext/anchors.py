@@ -1,4 +1,4 @@
-"""Permanent links on theorems, definitions, algorithms and exercises; and no id that stands twice on a page."""
+"""Permanent links on theorems, definitions, algorithms and exercises; no id that stands twice; a list of sources that is one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,16 @@ def _is_box(node: nodes.Node) -> bool:
     return isinstance(node, nodes.Element) and bool(kinds & set(node.get("classes", ())))
 
 
+def list_sources(
+    _app: Sphinx, _name: str, _template: str, context: dict[str, Any], _tree: object
+) -> None:
+    """Docutils gives the entries of its list a role that no longer exists, and that no list may hold."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Act when every reference is resolved."""
+    """Act when every reference is resolved, and when a page is written."""
     app.connect("doctree-resolved", link_boxes)
+    app.connect("html-page-context", list_sources)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

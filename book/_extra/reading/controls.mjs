@@ -1,12 +1,12 @@
 // @ts-check
-/** The copy buttons of code say what they do, and what they did, to a screen reader too. */
+/** What scripts of others put on a page is there for the keyboard and for a screen reader, too. */
+
+// sphinx-copybutton keeps its words in this attribute, and changes them once it has copied.
+const WORDS = "data-tooltip";
 
 const told = document.createElement("div");
 told.setAttribute("role", "status");
 told.className = "visually-hidden";
-
-// sphinx-copybutton keeps its words in this attribute, and changes them once it has copied.
-const WORDS = "data-tooltip";
 
 addEventListener("DOMContentLoaded", () => {
   document.body.append(told);
@@ -18,3 +18,6 @@ addEventListener("DOMContentLoaded", () => {
     }).observe(button, { attributeFilter: [WORDS] });
   }
 });
+
+// The theme lets the keyboard reach what scrolls, but measures only what is to be seen; unfolded code is to be measured again.
+document.addEventListener("toggle", () => dispatchEvent(new Event("resize")), true);
