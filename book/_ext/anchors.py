@@ -1,4 +1,4 @@
-"""Permanent links on theorems, definitions, algorithms and exercises; no id that stands twice; a list of sources that is one."""
+"""Permanent links on theorems, algorithms and exercises; no id stands twice; the list of sources is a list."""
 
 from __future__ import annotations
 
