@@ -29,7 +29,8 @@ READ := _build/.doctrees/environment.pickle
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
-book: $(READY) _build/html/$(PDF)  ## build the website (_build/html) and the PDF (_build/exploring-em.pdf)
+book: $(READY) _build/html/$(PDF)  ## build the website (_build/html), the PDF (_build/exploring-em.pdf), and what can be taken away
+	@$(BIN)/python book/_ext/downloads.py "$(CURDIR)"
 	@$(BIN)/python book/_ext/sitecheck.py _build/html
 	@$(BIN)/python book/_ext/weights.py _build/html
 	@echo "The website is _build/html/index.html, the PDF is _build/$(PDF)."

@@ -1,0 +1,198 @@
+"""What a reader can take away: the page that lists it, and the files themselves.
+
+As an extension it fills the page `take-away`. As a program, `python downloads.py ROOT`, it runs after the site and
+the print are built: it makes the notebooks, the scripts, the wheel of emlib and the ZIP, and enters the sizes there.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import jupytext
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+PAGE = "take-away"
+MARK = "% downloads"
+FOLDER = "downloads"
+SITE = "exploring-em-site.zip"
+PAPERS = {"exploring-em.pdf": "PDF for A4 paper", "exploring-em-letter.pdf": "PDF for US Letter"}
+SIZE = re.compile(r'<span class="size" data-file="([^"]+)">[^<]*</span>')
+
+# ---- The page ----------------------------------------------------------------------------------
+
+
+def write_page(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Fill in the lists: with links on the site, in words in print."""
+    if docname == PAGE:
+        lists = "\n".join([*whole(), *chapters(app.env)])
+        shown = f"```{{only}} html\n\n:::{{raw}} html\n{lists}\n:::\n```"
+        told = (
+            "```{only} typst\n\nThe page of this name on the website has the book as PDF for two papers and as "
+            "a ZIP of the site, and each chapter as PDF, notebook and script.\n```"
+        )
+        source[0] = source[0].replace(MARK, f"{shown}\n\n{told}")
+
+
+def link(file: str, text: str, about: str = "") -> str:
+    """A link with the size of what it leads to, which is known only at the end of the build."""
+    label = f' aria-label="{html.escape(about)}"' if about else ""
+    size = f'<span class="size" data-file="{file}">size unknown</span>'
+    return f'<a href="{file}"{label} download>{text}</a> ({size})'
+
+
+def whole() -> Iterator[str]:
+    """The list of what holds the whole book."""
+    yield "<ul>"
+    for file, text in PAPERS.items():
+        yield f"<li>{link(file, f'The book as a {text}')}</li>"
+    yield f"<li>{link(SITE, 'This website as a ZIP, to be read offline')}</li>"
+    yield f"<li>{link(f'{FOLDER}/{wheel_name()}', 'The library <code>emlib</code> as a Python wheel')}</li>"
+    yield "</ul>"
+
+
+def chapters(env: BuildEnvironment) -> Iterator[str]:
+    """The table of what there is of each chapter."""
+    yield '<table class="table"><caption>Each chapter on its own</caption>'
+    yield '<thead><tr><th scope="col">Chapter</th><th scope="col">PDF</th>'
+    yield '<th scope="col">Notebook</th><th scope="col">Script</th></tr></thead><tbody>'
+    for name, title in numbered(env):
+        forms = {"pdf": "PDF", "ipynb": "Notebook", "py": "Script"}
+        cells = "".join(
+            f"<td>{link(f'{FOLDER}/{name}.{form}', text, f'{title}: {text}')}</td>"
+            for form, text in forms.items()
+        )
+        yield f'<tr><th scope="row">{html.escape(title)}</th>{cells}</tr>'
+    yield "</tbody></table>"
+
+
+def numbered(env: BuildEnvironment) -> Iterator[tuple[str, str]]:
+    """The chapters in the order of the contents, with their titles as the source has them."""
+    for part in env.config.external_site_map.root.subtrees:
+        for name in part.files() if part.numbered else ():
+            text = Path(env.doc2path(name)).read_text(encoding="utf-8")
+            titles = re.findall(r"^# (.+)$", text.partition("\n---\n")[2] or text, re.MULTILINE)
+            yield name, titles[0] if titles else name
+
+
+def wheel_name() -> str:
+    """The name of the wheel that hatchling makes of this project."""
+    text = Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8")
+    (name,), (version,) = (
+        re.findall(rf'^{key} = "(.+)"$', text, re.M) for key in ("name", "version")
+    )
+    return f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+
+
+# ---- The files ---------------------------------------------------------------------------------
+
+GLUE = "from myst_nb import glue"
+STAND_IN = '''\
+def glue(name, value, display=True):
+    """The book puts the value into its text; here it is printed."""
+    print(f"{name} = {value}")'''
+NOTE = (
+    "A chapter of *Exploring the EM Algorithm*. Text: CC BY 4.0; code: MIT. "
+    "The code needs `emlib` and its extras."
+)
+ROLE = re.compile(r"\{index\}`([^`<]*?)(?: <[^`]*>)?`")
+LABEL = re.compile(r"^\([\w:-]+\)=\n", re.MULTILINE)
+
+
+def notebook(source: Path) -> NotebookNode:
+    """A chapter as a notebook without outputs, which needs nothing of the book's own machinery."""
+    found: NotebookNode = jupytext.read(source, fmt="md:myst")
+    for number, cell in enumerate(found.cells):
+        cell["id"] = f"cell-{number}"  # nbformat draws one at random
+        if cell.cell_type == "code":
+            cell.source = cell.source.replace(GLUE, STAND_IN)
+            cell.metadata.pop("mystnb", None)
+        else:
+            cell.source = LABEL.sub("", ROLE.sub(r"\1", cell.source))
+    found.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    found.cells.insert(0, new_markdown_cell(NOTE, id="about"))  # type: ignore[no-untyped-call]
+    return found
+
+
+def write_chapter(source: Path, folder: Path) -> None:
+    """Write the notebook and the script of a chapter."""
+    found = notebook(source)
+    for form in ("ipynb", "py:percent"):
+        path = folder / f"{source.stem}.{form.partition(':')[0]}"
+        path.write_text(jupytext.writes(found, fmt=form), encoding="utf-8")
+
+
+def write_wheel(root: Path, folder: Path) -> None:
+    """Build the wheel of emlib; nothing is fetched."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+
+
+def write_zip(site: Path, to: Path) -> None:
+    """Pack the site, every file with the date of the commit, so that the bytes depend on the files alone."""
+    epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or 0)
+    date = max(time.gmtime(epoch)[:6], (1980, 1, 1, 0, 0, 0))
+    with zipfile.ZipFile(to, "w") as archive:
+        for path in sorted(path for path in site.rglob("*") if path.is_file() and path != to):
+            if path.relative_to(site).parts[0] not in ("_sources", ".buildinfo", ".doctrees"):
+                info = zipfile.ZipInfo((Path(to.stem) / path.relative_to(site)).as_posix(), date)
+                info.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(info, path.read_bytes())
+
+
+def in_words(size: int) -> str:
+    """As in 12 KB, 3.4 MB."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(1, round(size / 1e3))} KB"
+
+
+def enter_sizes(site: Path) -> None:
+    """Say on the page how large each file is; one that is not there stops the build, unless it is still to be made."""
+    page = site / f"{PAGE}.html"
+
+    def told(match: re.Match[str]) -> str:
+        file = site / match[1]
+        if not file.exists() and match[1] != SITE:
+            raise SystemExit(f"{page}: {match[1]} is offered, and was not made")
+        size = in_words(file.stat().st_size) if file.exists() else "this file"
+        return f'<span class="size" data-file="{match[1]}">{size}</span>'
+
+    page.write_text(SIZE.sub(told, page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def main(root: Path) -> None:
+    """Make every file that the page lists, and enter their sizes."""
+    site, printed = root / "_build" / "html", root / "_build" / "typst"
+    folder = site / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    (site / SITE).unlink(missing_ok=True)
+    folder.mkdir()
+    for paper in PAPERS:
+        shutil.copyfile(printed / paper, site / paper)
+    for pdf in sorted((printed / "chapters").glob("*.pdf")):
+        shutil.copyfile(pdf, folder / pdf.name)
+        write_chapter(root / "book" / f"{pdf.stem}.md", folder)
+    write_wheel(root, folder)
+    enter_sizes(site)
+    write_zip(site, site / SITE)
+    enter_sizes(site)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Fill in the page when it is read."""
+    app.connect("source-read", write_page)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())
