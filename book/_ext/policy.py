@@ -17,7 +17,7 @@ from sphinx.errors import ExtensionError
 
 _POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "font-src 'self' data:; connect-src 'self'; base-uri 'self'; form-action 'self'"
+    "font-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'self'"
 )
 # Sphinx's English in British spelling: it makes a function of a string, which no strict policy allows.
 _EVALUATES = re.compile(r'\s*<script src="[^"]*_static/translations\.js[^"]*"></script>')

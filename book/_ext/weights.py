@@ -25,8 +25,9 @@ _LOADING_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "manifest", 
 _URL = re.compile(r"""(?:@import\s+|url\(\s*)["']?([^"')\s;]+)""")
 _IMPORT = re.compile(r"""\b(?:import|from)\s*\(?\s*["']([^"']+)["']""")
 _PACKED = {".woff2", ".png", ".jpg", ".jpeg", ".webp", ".pdf"}
-# No page of the book shows a letter of these; a browser asks for a font when it is needed.
+# A browser asks for a font when a page shows a letter of it.
 _UNASKED = re.compile(r"fa-(brands|regular)-400|\.ttf$")
+_OF_MATHEMATICS = "mathematics.woff2"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def resources(page: BeautifulSoup) -> Iterator[str]:
 def loaded(file: Path) -> tuple[set[Path], list[str]]:
     """Return the files that a page loads, and what it would ask of other sites."""
     page = BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
+    unasked = None if page.find("math") else _OF_MATHEMATICS
     asked = [(address, file.parent) for address in resources(page)]
     files: set[Path] = set()
     foreign: list[str] = []
@@ -92,7 +94,9 @@ def loaded(file: Path) -> tuple[set[Path], list[str]]:
             foreign.append(address)
             continue
         found = (folder / unquote(parts.path)).resolve()
-        if found in files or not parts.path or _UNASKED.search(found.name):
+        if found in files or not parts.path:
+            continue
+        if found.name == unasked or _UNASKED.search(found.name):
             continue
         files.add(found)
         if found.suffix == ".css":

@@ -144,8 +144,10 @@ def test_a_built_page_is_light_and_loads_nothing_from_elsewhere(site: Path) -> N
         assert list(weight.faults()) == []
         assert foreign == []
         assert weight.scripts > 20_000
-    assert weights.weigh(site / "sums.html")[0].mathematics
-    assert not weights.weigh(site / "index.html")[0].mathematics
+    (plain, _), (sums, _) = (weights.weigh(site / f"{name}.html") for name in ("index", "sums"))
+    assert sums.mathematics
+    assert not plain.mathematics
+    assert sums.fonts - plain.fonts == (site / "_static" / "mathematics.woff2").stat().st_size
 
 
 def test_what_is_loaded_by_what_is_loaded_counts(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""Mathematics is there at once, in its font, and reachable however wide; the policy of each page lets it work."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import SITE
+
+PAGES = sorted(file.name for file in SITE.glob("*.html"))
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const shift of list.getEntries()) if (!shift.hadRecentInput) window.shifted += shift.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+# Displays that are wider than their box: [can the keyboard reach it, its name].
+TOO_WIDE = """[...document.querySelectorAll("div.math > .formula")]
+  .filter((box) => box.scrollWidth > box.clientWidth)
+  .map((box) => [box.tabIndex, box.ariaLabel])"""
+# Formulas in text that are cut off: wider than what is around them, and in no box that scrolls.
+CUT_OFF = """[...document.querySelectorAll("span.math")]
+  .filter((box) => getComputedStyle(box).overflowX !== "auto")
+  .filter((box) => box.firstElementChild.getBoundingClientRect().width
+    > box.closest("p, li, td, th, dd, div, section").clientWidth + 1)
+  .map((box) => box.firstElementChild.getAttribute("alttext"))"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_formula_of_a_page_is_out_of_reach_on_a_small_phone(visit, name):
+    page = visit(name, width=320)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(CUT_OFF) == []
+    for tab_index, label in page.evaluate(TOO_WIDE):
+        assert tab_index == 0
+        assert label.startswith("Equation")
+
+
+def test_a_formula_that_is_cut_off_would_be_seen(visit):
+    page = visit("gaussian-mixtures.html", width=320)
+    page.add_style_tag(content="span.math { overflow: hidden !important; font-size: 400% }")
+    assert page.evaluate(CUT_OFF) != []
+
+
+def test_a_long_equation_scrolls_by_keyboard_and_not_where_it_has_room(visit):
+    page = visit("bound.html", width=320)
+    page.wait_for_function("document.querySelector('.formula[tabindex]')")
+    assert page.evaluate(TOO_WIDE) != []
+    box = page.locator(".formula[tabindex]").first
+    box.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    page.set_viewport_size({"width": 1366, "height": 900})
+    page.wait_for_function("!document.querySelector('.formula[tabindex]')")
+
+
+@pytest.mark.parametrize("name", ["ledger-sequences.html", "bound.html", "gaussian-mixtures.html"])
+def test_nothing_shifts_when_the_font_comes(new_context, width, name):
+    page = new_context(viewport={"width": width, "height": 900}).new_page()
+    page.add_init_script(SHIFTS)
+    page.goto(f"/{name}", wait_until="networkidle")
+    page.evaluate("document.fonts.ready")
+    loaded = "[...document.fonts].some(f => f.family.includes('STIX') && f.status === 'loaded')"
+    assert page.evaluate(loaded)
+    assert page.evaluate("window.shifted") < 0.02
+
+
+def test_a_shift_would_be_seen(new_context):
+    page = new_context(viewport={"width": 1366, "height": 900}).new_page()
+    page.add_init_script(SHIFTS)
+    page.goto("/bound.html", wait_until="networkidle")
+    page.evaluate("document.querySelector('h1').style.paddingBottom = '300px'")
+    page.wait_for_function("window.shifted > 0.02")
+
+
+def test_a_script_that_is_not_the_site_s_does_not_run(unwatched, base_url):
+    page = unwatched.new_page()
+    page.goto(f"{base_url}/bound.html")
+    page.evaluate(
+        """const script = document.createElement('script');
+        script.textContent = 'window.intruded = true';
+        document.body.append(script);"""
+    )
+    assert page.evaluate("window.intruded") is None
+    refused = page.evaluate("fetch('http://elsewhere.invalid/').then(() => '', String)")
+    assert "TypeError" in refused
