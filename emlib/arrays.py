@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -105,12 +106,13 @@ def log_floored(values: Array) -> Array:
 
 def expectation(counts: Array, logs: Array) -> float:
     """Sum counts * logs: what is impossible costs nothing where it is not counted, and everything where it is."""
-    if logs.min() == -np.inf:
+    total = float(np.vdot(counts, logs))
+    if not math.isfinite(total):
         impossible = np.isneginf(logs)
         if (counts[impossible] > UNDERFLOW * counts.sum()).any():
             return -np.inf
-        logs = np.where(impossible, 0.0, logs)
-    return float(np.vdot(counts, logs))
+        total = float(np.vdot(counts, np.where(impossible, 0.0, logs)))
+    return total
 
 
 def distributions(values: ArrayLike, name: str) -> Float[Array, "n k"]:

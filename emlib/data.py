@@ -88,8 +88,10 @@ class Block:
     @cached_property
     def extremes(self) -> tuple[Float[Array, " d"], Float[Array, " d"]]:
         """The lowest and the highest value of each column."""
-        # Column by column: down the columns of short rows NumPy compares one number at a time.
-        columns = (np.ascontiguousarray(part.x.T) for part in self.parts())
+        # Down the columns of short rows NumPy compares one number at a time.
+        short = self.x.shape[1] < 16
+        turned = (part.x.T for part in self.parts())
+        columns = map(np.ascontiguousarray, turned) if short else turned
         lowest, highest = zip(
             *((part.min(axis=1), part.max(axis=1)) for part in columns), strict=True
         )

@@ -249,7 +249,7 @@ def _same_length(statistics: Float[Array, "n p"], natural: Float[Array, "k p"]) 
 def refuse_empty(counts: Float[Array, " k"]) -> None:
     """Raise ArithmeticError where a component has no data left to be fitted to."""
     # What underflow leaves of a responsibility is no data.
-    if not (counts > UNDERFLOW * counts.sum()).all():
+    if not counts.min() > UNDERFLOW * counts.sum():
         raise ArithmeticError(
             f"component {int(counts.argmin())} has no data left: its expected count is {counts.min():g}. "
             "Use fewer components or another start"

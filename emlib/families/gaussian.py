@@ -199,7 +199,7 @@ class Gaussian:
         precisions = params.precisions
         if second.ndim == 2:
             precisions = diagonals(precisions)
-        return float(stats.counts @ params.log_norms) - 0.5 * float((precisions * second).sum())
+        return float(stats.counts @ params.log_norms) - 0.5 * float(np.vdot(precisions, second))
 
     def from_mean(self, stats: Moments) -> Gaussians:
         """Weighted means, and the covariances of the model that fit the scatter about them best.

@@ -88,7 +88,7 @@ class QuadraticKernel:
             deviations = diagonals(factors)
             second = sums.second * deviations**2
             return DiagonalMoments(means, sums.counts, sums.first * deviations, second)
-        first = np.einsum("kij,kj->ki", factors, sums.first)
+        first = np.matmul(factors, sums.first[:, :, None])[:, :, 0]
         second = factors @ sums.second @ factors.transpose(0, 2, 1)
         return Moments(means, sums.counts, first, second)
 

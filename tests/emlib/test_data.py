@@ -591,8 +591,9 @@ def test_neither_dask_nor_threads_are_needed_to_read_rows(monkeypatch):
     assert same(Chunks([x[:100], x[100:]]), x)
 
 
-def test_extremes_of_a_block_are_those_of_its_columns():
-    x = np.random.default_rng(3).normal(size=(3 * emlib_data.PART_ROWS, 3))
+@pytest.mark.parametrize("columns", [3, 20])
+def test_extremes_of_a_block_are_those_of_its_columns(columns):
+    x = np.random.default_rng(3).normal(size=(3 * emlib_data.PART_ROWS, columns))
     x[emlib_data.PART_ROWS, 1] = 50.0
     x[-1, 2] = -60.0
     lowest, highest = Block(x).extremes
