@@ -7,6 +7,7 @@ that it leaves out, a box that scrolls for a display too wide, and a refusal, wi
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ElementTree
 from html import escape, unescape
 from typing import Any
 
@@ -29,6 +30,8 @@ _NAMED = re.compile(r"&(?!(?:lt|gt|amp|quot);)\w+;")
 # The book numbers whole displays, so that an environment with numbered rows is one without.
 _UNNUMBERED = {"gather": "gathered", "equation": "gathered"}
 _OWN_MACROS = {"substack": r"\begin{subarray}{c}#1\end{subarray}"}
+_BRACKETS = frozenset("()[]{}|‖∥⟨⟩")
+_TALL = {"mfrac", "mtable", "munder", "munderover", "msqrt", "mroot"}
 # What must not begin a line: a browser would break between a formula and its full stop.
 _CLOSING = tuple(",.;:!?)]}’”'\"–-/")
 _WORD_JOINER = "\u2060"
@@ -59,10 +62,11 @@ class Mathematics:
         mathml = self._converter.convert_with_local_state(in_rows(source), displaystyle=display)
         if missing := unknown_characters(mathml):
             raise LatexError(f"the mathematics font has no {', '.join(map(repr, missing))}")
-        # EPUB's XML knows no names but its own for characters.
-        mathml = _NAMED.sub(lambda match: unescape(match[0]), mathml)
-        alternative = escape(" ".join(source.split()))
-        return mathml.replace("<math", f'<math alttext="{alternative}"', 1)
+        # XML knows no names but its own for characters.
+        tree = ElementTree.fromstring(_NAMED.sub(lambda match: unescape(match[0]), mathml))
+        tree.set("alttext", " ".join(source.split()))
+        _keep_small(tree)
+        return ElementTree.tostring(tree, encoding="unicode", short_empty_elements=False)
 
     def html(self, node: nodes.Element, source: str, *, display: bool) -> str:
         """Return the MathML of a node; if there is none, warn, with file and line."""
@@ -107,6 +111,18 @@ def in_rows(source: str) -> str:
         lambda match: f"\\{match[1]}{{{_UNNUMBERED.get(match[2], 'aligned')}}}", text
     )
     return rf"\begin{{aligned}}{text}\end{{aligned}}" if _has_bare_rows(text) else text
+
+
+def _keep_small(tree: ElementTree.Element) -> None:
+    """Leave brackets as they are where nothing between them is tall.
+
+    Chromium gives a bracket that may grow the width of its largest form.
+    """
+    for row in tree.iter("mrow"):
+        brackets = [part for part in row if part.tag == "mo" and part.text in _BRACKETS]
+        if len(brackets) > 1 and not _TALL & {part.tag for part in row.iter()}:
+            for bracket in brackets:
+                bracket.set("stretchy", "false")
 
 
 def _has_bare_rows(text: str) -> bool:

@@ -105,6 +105,25 @@ def test_no_row_is_lost(mathematics: Mathematics, tex: str, count: int) -> None:
     assert rows(mathematics.convert(tex, display=True)) == count
 
 
+@pytest.mark.parametrize(
+    ("tex", "grows"),
+    [
+        (r"\left(w + 1\right)", False),
+        (r"\left(\left[x^2\right] + 1\right)", False),
+        (r"\left\{ x \,\middle|\, y \right\}", False),
+        (r"\left(\frac{a}{b}\right)", True),
+        (r"\left(\left[\sum_{n=1}^N x_n\right]\right)", True),
+    ],
+)
+def test_brackets_grow_with_what_is_tall_alone(
+    mathematics: Mathematics, tex: str, grows: bool
+) -> None:
+    tree = ElementTree.fromstring(mathematics.convert(tex, display=True))
+    brackets = [part for part in tree.iter("mo") if part.text in {*"()[]{}|"}]
+    assert len(brackets) > 1
+    assert {part.get("stretchy") != "false" for part in brackets} == {grows}
+
+
 def test_rows_of_an_environment_have_no_numbers_of_their_own(mathematics: Mathematics) -> None:
     mathml = mathematics.convert(r"\begin{align} a &= b \\ c &= d \end{align}", display=True)
     assert "(1)" not in "".join(ElementTree.fromstring(mathml).itertext())
