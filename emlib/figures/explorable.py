@@ -42,6 +42,8 @@ class Explorable:
         return "\n".join(
             [
                 f'<div class="explorable" data-explorable="{name}" data-id="{html.escape(self.id or self.name)}">',
+                # Here and not in the module: it keeps the room that the module will need.
+                '<link rel="stylesheet" href="explorables/core/explorable.css">',
                 f'<img class="explorable-twin" alt="{alt}" src="data:image/svg+xml;base64,{picture}">',
                 f'<script type="application/json">{data}</script>',
                 f'<script type="module" src="explorables/{name}.mjs"></script>',

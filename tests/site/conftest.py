@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 SITE = Path(__file__).parents[2] / "_build/html"
@@ -59,7 +59,14 @@ class Watch:
 
         context.on("console", say)
         context.on("weberror", lambda error: note(f"error: {error.error}"))
-        context.on("requestfailed", lambda request: note(f"failed: {request.url}"))
+
+        def fail(request: Request) -> None:
+            if (
+                request.failure != "net::ERR_ABORTED"
+            ):  # a page that was left, or whose scripts are off
+                note(f"failed: {request.url}")
+
+        context.on("requestfailed", fail)
 
         def ask(url: str) -> None:
             if not url.startswith((f"{site}/", "data:", "blob:")):

@@ -1,7 +1,7 @@
 // @ts-check
 // The bound: one wait, two kinds, a guess q of its kind, and a shift of both curves. Bound + gap = log-evidence.
 
-import { clamp, html, set, shown, svg } from "./core/elements.mjs";
+import { clamp, html, set, shown, svg, within } from "./core/elements.mjs";
 import { explorable } from "./core/explorable.mjs";
 import { Plot, spaced } from "./core/plot.mjs";
 
@@ -47,7 +47,7 @@ const SHIFTS = /** @type {[number, number]} */ ([-20, 20]);
 const NATS = /** @type {[number, number]} */ ([-9, -2.5]);
 
 explorable("bound", (figure, /** @type {Model} */ model) => {
-  const state = figure.begin({ q: 0.8, shift: -4 });
+  const state = figure.begin({ q: 0.8, shift: -4 }, ({ q, shift }) => within(q, [0, 1]) && within(shift, SHIFTS));
   const grab = () => figure.remember();
   /** @type {[number, number][]} */
   let trail = [];
@@ -60,14 +60,15 @@ explorable("bound", (figure, /** @type {Model} */ model) => {
   const panels = figure.group("panels");
 
   const [low, high] = [35, 105];
-  const waits = new Plot(panels, { label: "The wait and the two curves", x: [low, high], y: [0, 0.046], height: 200, xLabel: "wait (minutes)", yTicks: [0, 0.02, 0.04] });
-  const overQ = new Plot(panels, { label: "The bound over the guess", x: [0, 1], y: NATS, xLabel: "guess q(short)", yLabel: "nats" });
+  const waits = new Plot(panels, { label: "The wait and the two curves", x: [low, high], y: [0, 0.046], height: 240, xLabel: "wait (minutes)", yLabel: "weighted density of each kind", yTicks: [0, 0.02, 0.04] });
+  const overQ = new Plot(panels, { label: "The bound over the guess", x: [0, 1], y: NATS, xLabel: "guess q(short)", yLabel: "nats; dashed: log-evidence, line: bound" });
   const sum = new Plot(panels, { label: "Bound and gap add up to the log-evidence", x: [0, 2], y: NATS, yLabel: "nats", xTicks: [], xLabel: "bound + gap = log-evidence" });
-  const overShift = new Plot(panels, { label: "Log-evidence and bound over the shift", x: SHIFTS, y: NATS, xLabel: "shift (minutes)", yLabel: "nats" });
+  const overShift = new Plot(panels, { label: "Log-evidence and bound over the shift", x: SHIFTS, y: NATS, xLabel: "shift (minutes)", yLabel: "nats; dashed: log-evidence, line: bound" });
 
   const kinds = ["first", "second"].map((kind) => waits.line(kind));
   const here = waits.line("level");
   const seen = waits.note("end");
+  const names = model.means.map(() => waits.note("middle"));
   const boundOverQ = overQ.line("bound");
   const levelOfQ = overQ.line("level");
   const gapOverQ = overQ.line("gap");
@@ -132,10 +133,12 @@ explorable("bound", (figure, /** @type {Model} */ model) => {
     set(sums, { text: `${shown(now.bound)} (bound) + ${shown(now.gap)} (gap) = ${shown(now.logEvidence)} (log-evidence)` });
 
     kinds.forEach((line, k) => line(grid, grid.map((x) => model.weights[k] * Math.exp(logNormal(x, model.means[k] + state.shift, model.variances[k])))));
+    const tops = model.means.map((mean, k) => model.weights[k] * Math.exp(logNormal(mean, mean, model.variances[k])));
+    names[0](clamp(model.means[0] + state.shift, low + 6, high - 6), tops[0] + 0.0015, "short");
+    names[1](clamp(model.means[1] + state.shift - 13, low + 6, high - 6), tops[1] * 0.75, "long");
     here([model.wait, model.wait], [0, 0.046]);
     seen(model.wait - 1, 0.0435, `the wait: ${model.wait}`);
-    const peak = model.weights[1] * Math.exp(logNormal(0, 0, model.variances[1]));
-    curveHandle.at(model.means[1] + state.shift, peak, `${shown(state.shift, 1)} minutes`);
+    curveHandle.at(model.means[1] + state.shift, tops[1], `${shown(state.shift, 1)} minutes`);
 
     boundOverQ(guesses, guesses.map((q) => split(model, q, state.shift).bound));
     levelOfQ([0, 1], [now.logEvidence, now.logEvidence]);

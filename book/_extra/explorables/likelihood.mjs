@@ -3,7 +3,7 @@
 // shrink onto a single wait.
 
 import { levelLine } from "./core/contour.mjs";
-import { clamp, html, set, shown, svg } from "./core/elements.mjs";
+import { clamp, html, set, shown, svg, within } from "./core/elements.mjs";
 import { explorable } from "./core/explorable.mjs";
 import { Plot, spaced } from "./core/plot.mjs";
 
@@ -48,7 +48,9 @@ const power = (decades) => (decades > -3 ? shown(10 ** decades, decades > 0 ? 1 
 explorable("likelihood", (figure, /** @type {Data} */ data) => {
   const two = data.mode === "two";
   const [a, b] = data.start;
-  const state = figure.begin({ a, b, squeeze: 0 });
+  const second = two ? MEANS : DEVIATIONS;
+  const state = figure.begin({ a, b, squeeze: 0 }, (asked) =>
+    within(asked.a, MEANS) && within(asked.b, second) && within(asked.squeeze, two ? [0, 100] : [0, 0]));
   // The slider is slow at first and fast at the end.
   const decades = (/** @type {number} */ squeeze) => Math.log10(data.deviations[0]) - DECADES * (squeeze / 100) ** 3;
   const grab = () => figure.remember();
@@ -64,7 +66,7 @@ explorable("likelihood", (figure, /** @type {Data} */ data) => {
   const word = two ? "mean of the second curve" : "deviation";
   const sliders = [
     figure.slider(controls, { key: "a", label: two ? "mean of the first curve" : "mean", min: MEANS[0], max: MEANS[1], step: 0.1, says: minutes }),
-    figure.slider(controls, { key: "b", label: word, min: two ? MEANS[0] : DEVIATIONS[0], max: two ? MEANS[1] : DEVIATIONS[1], step: 0.1, says: minutes }),
+    figure.slider(controls, { key: "b", label: word, min: second[0], max: second[1], step: 0.1, says: minutes }),
   ];
   if (two) sliders.push(figure.slider(controls, { key: "squeeze", label: "squeeze the first curve", min: 0, max: 100, step: 1, says: (s) => `σ ${power(decades(s))}` }));
   const buttons = figure.group("controls");
@@ -84,7 +86,6 @@ explorable("likelihood", (figure, /** @type {Data} */ data) => {
   const over = /** @type {[number, number]} */ ([35, 105]);
   const tallest = Math.max(...data.counts) * 1.1;
   const waits = new Plot(panels, { label: "The waits and the model", x: over, y: [0, tallest], xLabel: "wait (minutes)", yLabel: "waits a minute" });
-  const second = two ? MEANS : DEVIATIONS;
   const map = new Plot(panels, { label: "Log-likelihood as a map", x: MEANS, y: second, xLabel: two ? "first mean" : "mean (minutes)", yLabel: two ? "second mean" : "deviation" });
 
   data.values.forEach((x, n) => {

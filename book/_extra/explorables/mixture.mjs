@@ -1,7 +1,7 @@
 // @ts-check
 // A playground for Gaussian mixtures: points, components, the two steps apart, and what the bound is made of.
 
-import { clamp, html, set, shown, svg } from "./core/elements.mjs";
+import { clamp, html, kept, set, shown, svg, within } from "./core/elements.mjs";
 import { explorable } from "./core/explorable.mjs";
 import { collapsed, eStep, freeEnergy, mStep } from "./core/mixture.mjs";
 import { Plot } from "./core/plot.mjs";
@@ -12,7 +12,8 @@ import { Plot } from "./core/plot.mjs";
 /** @typedef {{points: Point[], start: Params, x: [number, number], y: [number, number], xLabel: string, yLabel: string}} Data */
 
 const MOST = 500; // points
-const NUMBER = /[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?/gi;
+const MODELS = { full: "full", tied: "tied", diagonal: "diagonal", spherical: "spherical", equal: "equal circles" };
+const NUMBER = /[-−+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?/gi;
 
 /** Params in one word of an address. @param {Params} params */
 const written = ({ weights, means, covariances }) =>
@@ -30,54 +31,81 @@ const read = (text) => {
 
 /** @param {string} text @returns {Point[]} */
 const pairs = (text) => {
-  const numbers = (text.match(NUMBER) ?? []).map(Number);
-  return Array.from({ length: Math.min(MOST, Math.floor(numbers.length / 2)) }, (_, i) => [numbers[2 * i], numbers[2 * i + 1]]);
+  const numbers = (text.match(NUMBER) ?? []).map((found) => Number(found.replace("−", "-")));
+  return Array.from({ length: Math.floor(numbers.length / 2) }, (_, i) => [numbers[2 * i], numbers[2 * i + 1]]);
 };
 
 /** @param {Point[]} points */
-const listed = (points) => points.map(([x, y]) => `${Number(x.toFixed(3))},${Number(y.toFixed(3))}`).join(" ");
+const listed = (points) => points.map((point) => point.join(",")).join(" ");
+
+/** One component for all points: the scale of the data. @param {Point[]} points */
+const single = (points) => mStep(points, new Float64Array(points.length).fill(1), 1, "full");
+
+/** What keeps a text from being points for this plane; nothing if all is well. @param {string} text */
+const refusal = (text) => {
+  const other = text.replace(NUMBER, "").match(/[^\s,;()[\]]+/);
+  const found = (text.match(NUMBER) ?? []).length;
+  if (other) return `Only numbers can be used, not “${other[0].slice(0, 20)}”.`;
+  if (found % 2) return `A point is two numbers; ${found} numbers were read.`;
+  if (found < 8 || found > 2 * MOST) return `From 4 to ${MOST} points can be used; ${found / 2} were read.`;
+  const [[xx, xy, yy]] = single(pairs(text)).covariances;
+  return xx * yy - xy * xy > 1e-12 * xx * yy ? "" : "No component can be fitted to these points: they lie on a line, or are too large.";
+};
+
+/** Whether a word of an address is params. @param {string} text */
+const sound = (text) => {
+  const { weights, means, covariances } = read(text);
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.length <= 6 && weights.every((weight) => weight > 0) && Math.abs(sum - 1) < 1e-8 &&
+    means.flat().every(Number.isFinite) && covariances.every(([xx, xy, yy]) => xx > 0 && xx < Infinity && xx * yy - xy * xy > 0);
+};
 
 explorable("mixture", (figure, /** @type {Data} */ data) => {
   const start = written(data.start);
   // q is the posterior at the params `guess`; an E-step makes them the present ones.
-  const state = figure.begin({ points: "", params: start, guess: start, model: "full", temperature: 1 });
-  /** @type {{energy: number, bound: number, logLikelihood: number}[]} */
+  const state = figure.begin({ points: "", params: start, guess: start, model: "full", temperature: 1 }, (asked) =>
+    within(asked.temperature, [0, 1]) && asked.model in MODELS && sound(asked.params) && sound(asked.guess) &&
+    read(asked.params).weights.length === read(asked.guess).weights.length && !(asked.points && refusal(asked.points)));
+  /** @type {{at: string, energy: number, bound: number, logLikelihood: number}[]} */
   let trace = [];
-  let problem = "";
+  let problem = { at: "", text: "" };
 
-  const points = () => (state.points ? pairs(state.points) : data.points);
-  const params = () => read(state.params);
-  const guess = (temperature = state.temperature) => eStep(points(), read(state.guess), temperature);
-  const whole = () => mStep(points(), new Float64Array(points().length).fill(1), 1, "full");
-  const parts = () => freeEnergy(points(), params(), guess());
-  /** A change that begins a new climb. @param {import("./core/explorable.mjs").State} changes */
-  const anew = (changes) => {
-    figure.remember();
-    trace = [];
-    problem = "";
-    figure.change(changes);
+  // A drag draws sixty times a second: what it leaves as it was is not computed again.
+  const [ownPoints, paramsNow, paramsGuess, guessNow, partsNow] = [kept(pairs), kept(read), kept(read), kept(eStep), kept(freeEnergy)];
+  const points = () => (state.points ? ownPoints(state.points) : data.points);
+  const params = () => paramsNow(state.params);
+  const guess = () => guessNow(points(), paramsGuess(state.guess), state.temperature);
+  const parts = () => partsNow(points(), params(), guess());
+  const place = () => JSON.stringify(figure.state);
+  /** Says what is wrong until something changes. @param {string} text */
+  const complain = (text) => {
+    problem = { at: place(), text };
+    figure.change({});
   };
-  /** A new start from some of the points. @param {number} K */
-  const from = (K) => {
-    const all = points();
-    const { covariances } = whole();
+  /** A new start from some of the points. @param {number} K @param {Point[]} [all] */
+  const from = (K, all = points()) => {
+    const { covariances } = single(all);
     const chosen = [...all].sort(() => Math.random() - 0.5).slice(0, K);
     const one = covariances[0].map((entry) => entry / K);
-    const begun = written({ weights: chosen.map(() => 1 / K), means: chosen, covariances: chosen.map(() => /** @type {any} */ (one)) });
-    anew({ params: begun, guess: begun });
+    const begun = written({ weights: chosen.map(() => 1 / chosen.length), means: chosen, covariances: chosen.map(() => /** @type {any} */ (one)) });
+    return { params: begun, guess: begun };
+  };
+  const restart = (/** @type {number} */ K) => {
+    figure.remember();
+    figure.change(from(K));
   };
 
   const controls = figure.group("controls");
   const count = html(html(controls, "label", { class: "choice", text: "components " }), "select");
   for (let k = 1; k <= 6; k++) html(count, "option", { value: k, text: k });
-  count.addEventListener("change", () => from(Number(count.value)));
-  const showModel = figure.choice(controls, { key: "model", label: "covariances", choices: { full: "full", tied: "tied", diagonal: "diagonal", spherical: "spherical" } });
-  const showTemperature = figure.slider(controls, { key: "temperature", label: "temperature (1: EM; 0: hard, as K-means)", min: 0, max: 1, step: 0.05 });
+  count.addEventListener("change", () => restart(Number(count.value)));
+  const showModel = figure.choice(controls, { key: "model", label: "covariances", choices: MODELS });
+  const showTemperature = figure.slider(controls, { key: "temperature", label: "temperature (1: EM; 0: hard guesses)", min: 0, max: 1, step: 0.05 });
   const buttons = figure.group("controls");
   const sums = html(figure.root, "p", { class: "sums" });
   const panels = figure.group("panels");
-  const plane = new Plot(panels, { label: "Points and components", x: data.x, y: data.y, xLabel: data.xLabel, yLabel: data.yLabel, height: 330 });
-  const climb = new Plot(panels, { label: "Energy, bound and log-likelihood, half-step by half-step", x: [0, 12], y: [-1, 0], xLabel: "half-steps", yLabel: "nats", height: 330 });
+  const plane = new Plot(panels, { label: "Points and components", x: data.x, y: data.y, xLabel: data.xLabel, yLabel: data.yLabel, height: 340 });
+  const climb = new Plot(panels, { label: "Energy, bound and log-likelihood, half-step by half-step", x: [0, 12], y: [-1, 0], xLabel: "half-steps", yLabel: "nats", height: 340 });
   const lines = ["energy", "bound", "level"].map((kind) => climb.line(kind));
   const names = ["energy", "bound", "log-likelihood"].map(() => climb.note("end"));
   const dots = svg(plane.marks, "g");
@@ -85,15 +113,13 @@ explorable("mixture", (figure, /** @type {Data} */ data) => {
   const handles = rings.map((_, k) => plane.handle({
     label: `Mean of component ${k + 1}`, mark: String(k + 1), kind: `c${k + 1}`, step: [(data.x[1] - data.x[0]) / 200, (data.y[1] - data.y[0]) / 200], grab: () => figure.remember(),
     move: (x, y) => {
-      const moved = params();
-      moved.means[k] = [x, y];
-      trace = [];
-      figure.change({ params: written(moved) });
+      const means = params().means.map((mean, j) => /** @type {Point} */ (j === k ? [x, y] : mean));
+      figure.change({ params: written({ ...params(), means }) });
     } }));
 
   const note = () => {
     const { energy, bound, logLikelihood } = parts();
-    trace.push({ energy, bound, logLikelihood });
+    trace.push({ at: place(), energy, bound, logLikelihood });
   };
   const halfStep = (/** @type {() => import("./core/explorable.mjs").State} */ changes) => {
     figure.remember();
@@ -104,10 +130,9 @@ explorable("mixture", (figure, /** @type {Data} */ data) => {
   const expectation = () => halfStep(() => ({ guess: state.params }));
   const maximisation = () => {
     const next = mStep(points(), guess(), params().weights.length, /** @type {Model} */ (state.model));
-    const lost = collapsed(next, whole());
-    problem = lost < 0 ? "" : `Component ${lost + 1} has collapsed: its covariance has no inverse. Undo, or start anew.`;
+    const lost = collapsed(next, single(points()));
     if (lost < 0) halfStep(() => ({ params: written(next) }));
-    else figure.redraw();
+    else complain(`Component ${lost + 1} has collapsed: it has no width, or no points, left. Undo, or start anew.`);
     return lost < 0;
   };
   figure.button(buttons, "E-step", expectation);
@@ -117,16 +142,20 @@ explorable("mixture", (figure, /** @type {Data} */ data) => {
     const before = parts().bound;
     return maximisation() && parts().bound - before > 1e-6;
   });
-  figure.button(buttons, "New start", () => from(params().weights.length));
+  figure.button(buttons, "New start", () => restart(params().weights.length));
 
   plane.svg.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest(".handle")) return;
     const here = plane.under(event);
     const near = points().findIndex(([x, y]) => Math.hypot(plane.sx(x) - plane.sx(here[0]), plane.sy(y) - plane.sy(here[1])) < 6);
-    const changed = near < 0 ? [...points(), here] : points().filter((_, n) => n !== near);
-    if (changed.length > 2 * params().weights.length && changed.length <= MOST) anew({ points: listed(changed) });
+    const rounded = /** @type {Point} */ (here.map((x) => Number(x.toPrecision(4))));
+    const changed = near < 0 ? [...points(), rounded] : points().filter((_, n) => n !== near);
+    const wrong = refusal(listed(changed));
+    if (wrong) return complain(wrong);
+    figure.remember();
+    figure.change({ points: listed(changed) });
   });
-  figure.finish(buttons, () => problem || words(), () => {
+  figure.finish(buttons, () => words(), () => {
     const { energy, entropy, bound, logLikelihood } = parts();
     const { weights, means, covariances } = params();
     return [
@@ -140,17 +169,16 @@ explorable("mixture", (figure, /** @type {Data} */ data) => {
   const own = html(figure.root, "details");
   html(own, "summary", { text: "Your own points" });
   const box = html(html(own, "label", { text: "two numbers a point " }), "textarea", { rows: 4 });
+  own.addEventListener("toggle", () => void (box.value = own.open ? listed(points()).replaceAll(" ", "\n") : ""));
   figure.button(own, "Use these points", () => {
-    const given = pairs(box.value);
-    problem = given.length < 4 ? `Four points at least are needed; ${given.length} were read.` : "";
-    if (problem) return figure.redraw();
-    const [x, y] = [0, 1].map((axis) => given.map((point) => point[axis]));
-    plane.rescale(around(x), around(y));
-    anew({ points: listed(given) });
-    from(params().weights.length);
+    const wrong = refusal(box.value);
+    if (wrong) return complain(wrong);
+    figure.remember();
+    figure.change({ points: listed(pairs(box.value)), ...from(params().weights.length, pairs(box.value)) });
   });
 
   const words = () => {
+    if (problem.at === place()) return problem.text;
     const { energy, entropy, bound, logLikelihood } = parts();
     return `energy ${shown(energy, 2)} + entropy ${shown(entropy, 2)} = bound ${shown(bound, 2)}; log-likelihood ${shown(logLikelihood, 2)}`;
   };
@@ -161,7 +189,11 @@ explorable("mixture", (figure, /** @type {Data} */ data) => {
     count.value = String(K);
     showModel();
     showTemperature();
-    set(sums, { text: problem || words() });
+    set(sums, { text: words() });
+    while (trace.length && trace[trace.length - 1].at !== place()) trace.pop(); // the climb ends where something else was moved
+    // The data's own axes, unless points lie elsewhere.
+    const inside = all.every(([x, y]) => within(x, data.x) && within(y, data.y));
+    plane.rescale(inside ? data.x : around(all.map(([x]) => x)), inside ? data.y : around(all.map(([, y]) => y)));
     const style = getComputedStyle(figure.element);
     const colours = now.weights.map((_, k) => rgb(style.getPropertyValue(`--c${k + 1}`)));
     while (dots.childElementCount > all.length) dots.lastElementChild?.remove();
@@ -205,4 +237,6 @@ function ellipse(plot, [x, y], [xx, xy, yy]) {
 }
 
 /** @param {string} hex */
-const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.trim().slice(i, i + 2), 16));
+function rgb(hex) {
+  return [1, 3, 5].map((i) => parseInt(hex.trim().slice(i, i + 2), 16));
+}

@@ -40,9 +40,10 @@ def test_the_page_holds_the_data_the_twin_and_the_module(twin):
     data = {"points": [[1.5, -2]], "says": 'a "quoted" </script><b>'}
     shown = Explorable("bound", data, twin, alt='A "twin" & more', id="second")._repr_mimebundle_()
     parts = Parts(shown["text/html"])
-    box, picture, held, module = (attributes for _, attributes in parts.elements)
-    assert [tag for tag, _ in parts.elements] == ["div", "img", "script", "script"]
+    box, style, picture, held, module = (attributes for _, attributes in parts.elements)
+    assert [tag for tag, _ in parts.elements] == ["div", "link", "img", "script", "script"]
     assert (box["data-explorable"], box["data-id"]) == ("bound", "second")
+    assert (style["rel"], style["href"]) == ("stylesheet", "explorables/core/explorable.css")
     assert picture["alt"] == 'A "twin" & more'
     assert held["type"] == "application/json"
     assert json.loads(parts.text) == data

@@ -17,7 +17,10 @@ export function set(element, attributes) {
     if (name === "text") {
       if (element.textContent !== String(value)) element.textContent = String(value);
     } else if (value === false) element.removeAttribute(name);
-    else element.setAttribute(name, value === true ? "" : String(value));
+    else {
+      const text = value === true ? "" : String(value);
+      if (element.getAttribute(name) !== text) element.setAttribute(name, text); // the same again would be painted again
+    }
   }
   return element;
 }
@@ -69,3 +72,27 @@ export function shown(value, decimals = 3) {
  * @param {number} high
  */
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/**
+ * @param {number} value
+ * @param {[number, number]} range
+ */
+export const within = (value, [low, high]) => low <= value && value <= high;
+
+/**
+ * A function that computes again only when one of its arguments is another.
+ * @template {any[]} A
+ * @template R
+ * @param {(...given: A) => R} compute
+ * @returns {(...given: A) => R}
+ */
+export function kept(compute) {
+  /** @type {A | undefined} */
+  let last;
+  /** @type {R} */
+  let result;
+  return (...given) => {
+    if (!last || given.some((one, i) => one !== last?.[i])) [last, result] = [given, compute(...given)];
+    return result;
+  };
+}

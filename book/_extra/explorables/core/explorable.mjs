@@ -9,19 +9,12 @@ import { html, set, shown } from "./elements.mjs";
 const ADDRESS = "#explore:";
 const QUIET = 500; // milliseconds without a change before a change is announced
 
-const style = document.createElement("link");
-style.rel = "stylesheet";
-style.href = new URL("explorable.css", import.meta.url).href;
-document.head.append(style);
-const styled = new Promise((ready) => style.addEventListener("load", ready));
-
 /**
  * Bring every explorable of a name on the page to life. Without this module its static twin stays.
  * @param {string} name
  * @param {(figure: Explorable, data: any) => () => void} build  makes the parts once; what it returns draws them
  */
-export async function explorable(name, build) {
-  await styled;
+export function explorable(name, build) {
   for (const element of document.querySelectorAll(`.explorable[data-explorable="${name}"]`)) {
     const data = element.querySelector("script[type='application/json']")?.textContent ?? "{}";
     const figure = new Explorable(/** @type {HTMLElement} */ (element), name);
@@ -50,17 +43,21 @@ export class Explorable {
     this._draw = () => {};
     this._pending = 0;
     this._timer = 0;
+    this._valid = (/** @type {any} */ _) => true;
+    this._stop = () => {};
   }
 
   /**
-   * The state at the start; numbers in the address of the page win.
+   * The state at the start; a setting in the address of the page wins, if it is one.
    * @template {State} S
    * @param {S} initial
+   * @param {(state: S) => boolean} valid  whether a state that came by an address can be shown
    * @returns {S}  the live state: read it, and change it by `change`
    */
-  begin(initial) {
+  begin(initial, valid) {
     this._initial = { ...initial };
-    this.state = { ...initial, ...this._fromAddress(initial) };
+    this._valid = valid;
+    this.state = this._fromAddress() ?? { ...initial };
     return new Proxy(initial, { get: (_, key) => this.state[/** @type {string} */ (key)] });
   }
 
@@ -80,12 +77,16 @@ export class Explorable {
     this._past.push(this.state);
   }
 
+  /** Back to the last state that differs from this one. */
   undo() {
-    const before = this._past.pop();
+    this._stop();
+    let before = this._past.pop();
+    while (before && same(before, this.state)) before = this._past.pop();
     if (before) this.change(before);
   }
 
   reset() {
+    this._stop();
     this.remember();
     this.change(this._initial);
   }
@@ -108,7 +109,11 @@ export class Explorable {
     if (location.hash.startsWith(`${ADDRESS}${this.id}?`)) this.element.scrollIntoView();
     new MutationObserver(() => this.redraw()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     window.addEventListener("hashchange", () => {
-      if (location.hash.startsWith(`${ADDRESS}${this.id}?`)) this.change(this._fromAddress(this._initial));
+      const asked = this._fromAddress();
+      if (!asked) return;
+      this._stop();
+      this.remember();
+      this.change(asked);
     });
   }
 
@@ -141,8 +146,14 @@ export class Explorable {
     html(row, "span", { text: label });
     const input = html(row, "input", { type: "range", min, max, step });
     const value = html(row, "output");
-    input.addEventListener("pointerdown", () => this.remember());
-    input.addEventListener("input", () => this.change({ [key]: Number(input.value) }));
+    // One drag is one step to undo, and so is one key: a "change" ends either.
+    let moving = false;
+    input.addEventListener("input", () => {
+      if (!moving) this.remember();
+      moving = true;
+      this.change({ [key]: Number(input.value) });
+    });
+    input.addEventListener("change", () => (moving = false));
     return () => {
       const now = Number(this.state[key]);
       input.value = String(now);
@@ -174,7 +185,6 @@ export class Explorable {
    * A button that plays steps until there is none left; slower for whoever asks for less motion.
    * @param {Element} parent
    * @param {() => boolean} step  takes one step; false when there is none left
-   * @returns {() => void}  stops
    */
   play(parent, step) {
     let timer = 0;
@@ -182,15 +192,14 @@ export class Explorable {
     const stop = () => {
       clearInterval(timer);
       timer = 0;
-      set(button, { text: "Play", "aria-pressed": "false" });
+      set(button, { text: "Play" });
     };
     const go = () => {
       const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      set(button, { text: "Pause", "aria-pressed": "true" });
+      set(button, { text: "Pause" });
       timer = window.setInterval(() => step() || stop(), calm ? 1200 : 350);
     };
-    set(button, { "aria-pressed": "false" });
-    return stop;
+    this._stop = stop;
   }
 
   /**
@@ -224,25 +233,25 @@ export class Explorable {
 
   _settle() {
     if (this._live && this._sentence) set(this._live, { text: this._sentence() });
-    const values = new URLSearchParams(
-      Object.entries(this.state).map(([key, value]) => [key, typeof value === "number" ? String(+value.toPrecision(7)) : value]),
-    );
+    // In full: whoever follows the link sees the same digits.
+    const values = new URLSearchParams(Object.entries(this.state).map(([key, value]) => [key, String(value)]));
     history.replaceState(null, "", `${ADDRESS}${this.id}?${values}`);
   }
 
   /**
-   * @param {State} known  only these are read; numbers stay numbers
-   * @returns {State}
+   * The state that the address asks for, if it asks for one that can be shown.
+   * @returns {State | undefined}
    */
-  _fromAddress(known) {
+  _fromAddress() {
     const start = `${ADDRESS}${this.id}?`;
-    if (!location.hash.startsWith(start)) return {};
-    /** @type {State} */
-    const found = {};
+    if (!location.hash.startsWith(start)) return undefined;
+    const asked = { ...this._initial };
     for (const [key, text] of new URLSearchParams(location.hash.slice(start.length))) {
-      if (typeof known[key] === "string") found[key] = text;
-      else if (key in known && text !== "" && Number.isFinite(Number(text))) found[key] = Number(text);
+      if (key in asked) asked[key] = typeof asked[key] === "number" ? Number(text || NaN) : text;
     }
-    return found;
+    return this._valid(asked) ? asked : undefined;
   }
 }
+
+/** @param {State} a @param {State} b */
+const same = (a, b) => Object.keys(a).every((key) => a[key] === b[key]);

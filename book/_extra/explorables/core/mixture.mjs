@@ -4,7 +4,7 @@
 /** @typedef {[number, number]} Point */
 /** @typedef {[number, number, number]} Covariance  entries xx, xy, yy */
 /** @typedef {{weights: number[], means: Point[], covariances: Covariance[]}} Params */
-/** @typedef {"full" | "tied" | "diagonal" | "spherical"} Model */
+/** @typedef {"full" | "tied" | "diagonal" | "spherical" | "equal"} Model  equal: one circle's variance, and one weight, for all */
 
 /**
  * Guess the component of each point.
@@ -71,11 +71,12 @@ export function mStep(points, guess, K, model) {
   const covariances = scatter.map((entries, k) => {
     const [xx, xy, yy] = /** @type {Covariance} */ (entries.map((entry) => entry / counts[k]));
     if (model === "tied") return pooled;
+    if (model === "equal") return /** @type {Covariance} */ ([(pooled[0] + pooled[2]) / 2, 0, (pooled[0] + pooled[2]) / 2]);
     if (model === "diagonal") return /** @type {Covariance} */ ([xx, 0, yy]);
     if (model === "spherical") return /** @type {Covariance} */ ([(xx + yy) / 2, 0, (xx + yy) / 2]);
     return /** @type {Covariance} */ ([xx, xy, yy]);
   });
-  return { weights: counts.map((count) => count / total), means, covariances };
+  return { weights: counts.map((count) => (model === "equal" ? 1 / K : count / total)), means, covariances };
 }
 
 /**
@@ -107,17 +108,16 @@ export function freeEnergy(points, params, guess) {
 }
 
 /**
- * The component that has shrunk onto a line or a point, if any: its covariance has no inverse to the digits of a double.
+ * The component that has shrunk onto a line or a point, or that no point is left to, if any: beyond it, a double has no
+ * digits left.
  * @param {Params} params
  * @param {Params} whole  one component fitted to all points: the scale of the data
  */
 export function collapsed({ weights, covariances }, whole) {
-  const scale = determinant(whole.covariances[0]);
-  return covariances.findIndex((entries, k) => !(weights[k] > 0 && determinant(entries) > 1e-12 * scale));
+  const [wide, , high] = whole.covariances[0];
+  return covariances.findIndex(([xx, xy, yy], k) =>
+    !(weights[k] > 1e-12 && xx > 1e-16 * wide && yy > 1e-16 * high && xx * yy - xy * xy > 1e-12 * xx * yy));
 }
-
-/** @param {Covariance} entries */
-const determinant = ([xx, xy, yy]) => xx * yy - xy * xy;
 
 /**
  * Writes the log-joint density of a point with each component into a row.

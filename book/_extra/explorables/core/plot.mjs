@@ -30,7 +30,7 @@ import { clamp, set, svg } from "./elements.mjs";
 
 /** @typedef {{at: (x: number, y: number, says: string) => void, element: SVGGElement}} Handle */
 
-const MARGIN = { left: 52, right: 10, top: 12, bottom: 38 };
+const MARGIN = { left: 48, right: 16, top: 22, bottom: 38 };
 const ARROWS = /** @type {Record<string, Range>} */ ({
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -119,8 +119,7 @@ export class Plot {
       svg(this._axes, "text", { x: middle, y: this.height - 4, "text-anchor": "middle", text: xLabel });
     }
     if (yLabel) {
-      const turned = `translate(11 ${(MARGIN.top + bottom) / 2}) rotate(-90)`;
-      svg(this._axes, "text", { transform: turned, "text-anchor": "middle", text: yLabel });
+      svg(this._axes, "text", { x: 0, y: 12, text: yLabel });
     }
   }
 
@@ -137,7 +136,7 @@ export class Plot {
         const y = clamp(this.sy(ys[i]), -1e4, 1e4);
         d += `${i ? "L" : "M"}${this.sx(xs[i]).toFixed(1)} ${y.toFixed(1)}`;
       }
-      path.setAttribute("d", d);
+      path.setAttribute("d", xs.length === 1 ? `${d}h0` : d); // a point alone shows as a dot
     };
   }
 
@@ -158,7 +157,7 @@ export class Plot {
    */
   handle({ label, kind = "", mark = "", move, grab, step = [0.1, 0.1] }) {
     const element = svg(this.handles, "g", { class: `handle ${kind}`, tabindex: 0, role: "slider", "aria-label": label });
-    svg(element, "circle", { class: "target", r: 24 });
+    svg(element, "circle", { class: "target" });
     svg(element, "circle", { class: "dot", r: 9 });
     svg(element, "text", { "text-anchor": "middle", y: 4, "aria-hidden": "true", text: mark });
     /** @type {Range} */
