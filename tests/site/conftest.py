@@ -47,7 +47,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 class Watch:
     """Takes down what no page of the site may do: complain in the console, fail, or ask another host."""
 
-    def __init__(self, context: BrowserContext, site: str) -> None:
+    def __init__(self, context: BrowserContext, site: str, scripts: bool = True) -> None:
         self.faults: list[str] = []
         note = self.faults.append
 
@@ -61,9 +61,9 @@ class Watch:
         context.on("weberror", lambda error: note(f"error: {error.error}"))
 
         def fail(request: Request) -> None:
-            if (
-                request.failure != "net::ERR_ABORTED"
-            ):  # a page that was left, or whose scripts are off
+            # Aborted: the page was left. A script may be preloaded where none runs.
+            off = request.resource_type == "script" and not scripts
+            if request.failure != "net::ERR_ABORTED" and not off:
                 note(f"failed: {request.url}")
 
         context.on("requestfailed", fail)
@@ -84,7 +84,7 @@ def new_context(
 
     def watched(**options: Any) -> BrowserContext:
         context = new_context(**options)
-        watches.append(Watch(context, base_url))
+        watches.append(Watch(context, base_url, options.get("java_script_enabled", True)))
         return context
 
     yield watched
