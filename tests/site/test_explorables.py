@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from explorables import ON, explorable, numbers, settle, values
@@ -192,7 +195,7 @@ def test_the_address_holds_the_exact_setting(visit, path):
     page = visit(path)
     figure = explorable(page)
     drag(page, handle(figure), 31, -7)
-    page.wait_for_function("location.hash.startsWith('#explore:')")
+    expect(page).to_have_url(re.compile("#explore:"))
     settle(figure)
     there = values(figure)
     address = page.url.rsplit("/", 1)[1]
@@ -261,9 +264,10 @@ def test_without_javascript_the_twin_stands_there(visit, path):
 @pytest.mark.parametrize(("motion", "steps"), [("no-preference", 2), ("reduce", 0)])
 def test_play_steps_slower_for_who_asks_for_less_motion(visit, motion, steps):
     page = visit(ON["bound"], reduced_motion=motion)
-    page.clock.install()
+    page.clock.install(time=datetime(2026, 1, 1))
     page.reload(wait_until="domcontentloaded")
     figure = explorable(page)
+    page.clock.pause_at(datetime(2026, 1, 2))
     trail = "(it) => it.querySelector('.trail').getAttribute('d')?.match(/L/g)?.length ?? 0"
     figure.get_by_role("button", name="Play").click()
     page.clock.run_for(800)

@@ -59,7 +59,7 @@ def test_the_bound_climbs_by_hand_as_em_does(visit):
     for step in ["E-step: q to the posterior", "M-step: best shift for q"] * 3:
         before = page.url
         press(figure, step)
-        page.wait_for_function("(before) => location.href !== before", arg=before)
+        expect(page).not_to_have_url(before)
         heights.append(agree())
         if step.startswith("E"):
             assert shown(figure, "gap") == [0]
@@ -109,7 +109,7 @@ def test_a_curve_squeezed_onto_a_wait_runs_away(visit):
 
 
 def params_of(page: Page) -> MixtureParams[Gaussians]:
-    page.wait_for_function("location.hash.includes('params=')")
+    expect(page).to_have_url(re.compile("params="))
     rows = parse_qs(page.url.partition("?")[2])["params"][0].split("~")
     table = np.array([[float(entry) for entry in row.split("_")] for row in rows])
     return MixtureParams(
