@@ -22,6 +22,8 @@ FONT = Path(__file__).parent.parent / "_fonts" / "STIXTwoMath.woff2"
 FILE = "_static/mathematics.woff2"  # mathematics.css names it
 # Browsers show <mi>x</mi> by the letter U+1D465; the source holds the plain one.
 ITALICS = [*range(0x1D434, 0x1D468), 0x210E, *range(0x1D6A4, 0x1D6A6), *range(0x1D6E2, 0x1D71C)]
+# Of a root, the source holds only what stands under it.
+RADICAL = 0x221A
 FEATURES = ["ccmp", "dtls", "flac", "kern", "mark", "mkmk", "ssty"]
 _MATH = re.compile(r"<math[ >].*?</math>", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
@@ -45,7 +47,7 @@ def _coverage() -> frozenset[str]:
 
 
 def subset(shown: set[str]) -> bytes:
-    """Return the font (WOFF2) with these characters, the italics, and what they are stretched and scripted by."""
+    """Return the font (WOFF2) with these characters, the italics, the radical, and what they are stretched and scripted by."""
     options = Options(
         flavor="woff2",
         layout_features=FEATURES,
@@ -55,7 +57,7 @@ def subset(shown: set[str]) -> bytes:
     )
     with TTFont(FONT, recalcTimestamp=False) as font:
         subsetter = Subsetter(options)
-        subsetter.populate(text="".join(sorted(shown)), unicodes=ITALICS)
+        subsetter.populate(text="".join(sorted(shown)), unicodes=[*ITALICS, RADICAL])
         subsetter.subset(font)
         font.flavor = "woff2"
         packed = BytesIO()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import SITE
+from playwright.sync_api import expect
 
 PAGES = sorted(file.name for file in SITE.glob("*.html"))
 SHIFTS = """
@@ -22,6 +23,26 @@ CUT_OFF = """[...document.querySelectorAll("span.math")]
   .filter((box) => box.firstElementChild.getBoundingClientRect().width
     > box.closest("p, li, td, th, dd, div, section").clientWidth + 1)
   .map((box) => box.firstElementChild.getAttribute("alttext"))"""
+# Roots that are no wider than what stands under them: the font has no sign for them.
+BARE_ROOTS = """[...document.querySelectorAll("msqrt")].filter((root) => {
+  const inside = document.createRange();
+  inside.selectNodeContents(root);
+  return root.getBoundingClientRect().width - inside.getBoundingClientRect().width < 2;
+}).map((root) => root.closest("math").getAttribute("alttext"))"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_root_shows_its_sign(visit, name):
+    page = visit(name)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(BARE_ROOTS) == []
+
+
+def test_a_root_without_its_sign_would_be_seen(visit):
+    page = visit("maximum-likelihood.html")
+    # Laid out as a box, it has no sign.
+    page.add_style_tag(content="msqrt { display: inline-block !important }")
+    assert page.evaluate(BARE_ROOTS) != []
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -42,15 +63,15 @@ def test_a_formula_that_is_cut_off_would_be_seen(visit):
 
 def test_a_long_equation_scrolls_by_keyboard_and_not_where_it_has_room(visit):
     page = visit("bound.html", width=320)
-    page.wait_for_function("document.querySelector('.formula[tabindex]')")
+    page.locator(".formula[tabindex]").first.wait_for()
     assert page.evaluate(TOO_WIDE) != []
     box = page.locator(".formula[tabindex]").first
     box.focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    expect(box).not_to_have_js_property("scrollLeft", 0)
     page.set_viewport_size({"width": 1366, "height": 900})
-    page.wait_for_function("!document.querySelector('.formula[tabindex]')")
+    expect(page.locator(".formula[tabindex]")).to_have_count(0)
 
 
 @pytest.mark.parametrize("name", ["ledger-sequences.html", "bound.html", "gaussian-mixtures.html"])
@@ -69,7 +90,8 @@ def test_a_shift_would_be_seen(new_context):
     page.add_init_script(SHIFTS)
     page.goto("/bound.html", wait_until="networkidle")
     page.evaluate("document.querySelector('h1').style.paddingBottom = '300px'")
-    page.wait_for_function("window.shifted > 0.02")
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.shifted") > 0.02
 
 
 def test_a_script_that_is_not_the_site_s_does_not_run(unwatched, base_url):
