@@ -47,7 +47,7 @@ def _coverage() -> frozenset[str]:
 
 
 def subset(shown: set[str]) -> bytes:
-    """Return the font (WOFF2) with these characters, the italics, the radical, and what they are stretched and scripted by."""
+    """Return the font (WOFF2) with these characters, the italics, the radical, and all that stretches or shrinks them."""
     options = Options(
         flavor="woff2",
         layout_features=FEATURES,
