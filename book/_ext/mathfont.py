@@ -47,7 +47,7 @@ def _coverage() -> frozenset[str]:
 
 
 def subset(shown: set[str]) -> bytes:
-    """Return the font (WOFF2) with these characters, the italics, the radical, and all that stretches or shrinks them."""
+    """Return the font (WOFF2) with these characters, the italics, the radical, and their larger and smaller forms."""
     options = Options(
         flavor="woff2",
         layout_features=FEATURES,
