@@ -72,7 +72,7 @@ browser: $(TOOLS)  ## what the tests of the site need besides: Chromium, Playwri
 	  || { echo "The tests of the site need Chromium. On Debian or Ubuntu: sudo apt-get install chromium"; exit 1; }
 
 site-test: browser book  ## types of the site's modules, then the built site in a browser
-	$(BIN)/python -m pytest tests/site --output _build/site-test
+	$(BIN)/python -m pytest -n auto tests/site --output _build/site-test
 
 bench: $(READY)  ## emlib beside its peers: a table of ratios of CPU time, and _build/bench.json
 	@mkdir -p _build

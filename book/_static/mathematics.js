@@ -1,4 +1,4 @@
-// A display that is too wide scrolls within itself; while it does, the keyboard can reach it.
+// What is too wide scrolls within itself; while it does, the keyboard can reach it.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -14,5 +14,5 @@ document.addEventListener("DOMContentLoaded", () => {
       }
     }
   });
-  for (const box of document.querySelectorAll("div.math > .formula")) observer.observe(box);
+  for (const box of document.querySelectorAll("div.math > .formula, span.math.wide")) observer.observe(box);
 });
