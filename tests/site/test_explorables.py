@@ -6,18 +6,11 @@ import re
 from datetime import datetime
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from accessibility import violations
 from explorables import ON, explorable, numbers, settle, values
 from playwright.sync_api import Locator, Page, expect
 
 EACH = pytest.mark.parametrize("path", ON.values(), ids=ON)
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-
-
-def violations(page: Page, inside: str) -> list[str]:
-    options = {"runOnly": WCAG, "resultTypes": ["violations"], "preload": False}
-    found = Axe().run(page, context=inside, options=options).response["violations"]
-    return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
 
 
 def handle(figure: Locator, place: int = 0) -> Locator:
