@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
 PDF := exploring-em.pdf
+EPUB := exploring-em.epub
 
 # The date of a build is the date of its commit: two builds of one commit give the same bytes.
 COMMITTED := $(shell git log -1 --format=%ct 2>/dev/null)
@@ -29,11 +30,11 @@ READ := _build/.doctrees/environment.pickle
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
-book: $(READY) _build/html/$(PDF)  ## build the website (_build/html), the PDF (_build/exploring-em.pdf), and what can be taken away
+book: $(READY) _build/html/$(PDF) _build/$(EPUB)  ## build the website (_build/html), the PDF (_build/exploring-em.pdf), the EPUB beside it, and what can be taken away
 	@$(BIN)/python book/_ext/downloads.py "$(CURDIR)"
 	@$(BIN)/python book/_ext/sitecheck.py _build/html
 	@$(BIN)/python book/_ext/weights.py _build/html
-	@echo "The website is _build/html/index.html, the PDF is _build/$(PDF)."
+	@echo "The website is _build/html/index.html, the PDF is _build/$(PDF), the EPUB _build/$(EPUB)."
 
 $(READ): $(READY) FORCE
 	$(STRICT)
@@ -44,6 +45,10 @@ _build/$(PDF): $(READ) _config.yml _toc.yml
 
 _build/html/$(PDF): _build/$(PDF)
 	cp $< $@
+
+_build/$(EPUB): $(READ) _config.yml _toc.yml
+	$(STRICT) --builder custom --custom-builder epub
+	cp _build/epub/$(EPUB) $@
 
 chapter: $(READY)  ## build one chapter while you write it: make chapter NAME=bound
 	@test -f "book/$(NAME).md" || { echo "Say which chapter: make chapter NAME=...; there is $(basename $(notdir $(wildcard book/*.md)))."; exit 2; }
@@ -66,12 +71,15 @@ check: $(READY)  ## lint, types, spelling, prose and links of our own sources
 	$(BIN)/codespell
 	$(BIN)/python book/_ext/prose.py
 
-browser: $(TOOLS)  ## what the tests of the site need besides: Chromium, Playwright, TypeScript
-	@command -v chromium chromium-browser google-chrome >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	  && apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
-	  || { echo "The tests of the site need Chromium. On Debian or Ubuntu: sudo apt-get install chromium"; exit 1; }
+browser: $(TOOLS)  ## what the tests of the site need besides: Chromium, EPUBCheck (with Java), Playwright, TypeScript
+	@missing=; command -v chromium chromium-browser google-chrome >/dev/null || missing=chromium; \
+	command -v epubcheck >/dev/null || missing="$$missing epubcheck"; \
+	if [ "$$(id -u)" = 0 ]; then root="env"; else root="$${CI:+sudo}"; fi; \
+	[ -z "$$missing" ] || { [ -n "$$root" ] && command -v apt-get >/dev/null \
+	  && $$root apt-get update -qq && $$root apt-get install -y -qq --no-install-recommends $$missing; } \
+	  || { echo "The tests of the site need $$missing. On Debian or Ubuntu: sudo apt-get install $$missing"; exit 1; }
 
-site-test: browser book  ## types of the site's modules, then the built site in a browser
+site-test: browser book  ## types of the site's modules, the built site in a browser, the EPUB by EPUBCheck
 	$(BIN)/python -m pytest -n auto tests/site --output _build/site-test
 
 bench: $(READY)  ## emlib beside its peers: a table of ratios of CPU time, and _build/bench.json

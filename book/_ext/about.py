@@ -203,7 +203,7 @@ def linked_data(page: About, whole: Book) -> dict[str, Any]:
 
 def write_sitemap(app: Sphinx, exception: Exception | None) -> None:
     """List the pages for search engines; their addresses must be whole, so without one of the site there is no list."""
-    if exception is not None or app.builder.format != "html":
+    if exception is not None or app.builder.name != "html":
         return
     url, root = app.config.html_baseurl, Path(app.srcdir).parent
     if not url:

@@ -18,6 +18,8 @@ def link_boxes(app: Sphinx, tree: nodes.document, _docname: str) -> None:
     for node in tree.findall(nodes.Element):
         if COMMON & set(node.get("ids", ())):
             node["ids"] = [name for name in node["ids"] if name not in COMMON]
+    if app.builder.name != "html":  # an e-reader has no use for them
+        return
     for box in tree.findall(_is_box):
         title = box.next_node(nodes.title)
         if title is not None and title.parent is box and box["ids"]:

@@ -1,21 +1,62 @@
-"""The picture that is shown where somebody shares a link to the book: `card.png`, drawn by the book's own figures."""
+"""The book's face, drawn by its own figures: a card where somebody shares a link (`card.png`), and the EPUB's cover."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sphinx.application import Sphinx
 
-SIZE, DPI = (12.0, 6.3), 100
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CARD, COVER, DPI = (12.0, 6.3), (8.0, 10.6), 100
 WORDS = "Every derivation proved by the build,\nevery number computed,\nfigures that you can move."
 
 
 def draw(file: Path, title: str, subtitle: str) -> None:
-    """Fit two components to the geyser's data, and show them beside the title."""
+    """Draw the card."""
+    with _sheet(file, CARD) as figure:
+        lines = title.replace(" the ", "\nthe\N{NO-BREAK SPACE}")
+        figure.text(0.06, 0.72, lines, size=40, weight="bold", va="center")
+        figure.text(0.06, 0.42, subtitle, size=21, va="top", linespacing=1.5)
+        _draw_clusters(figure.add_axes((0.56, 0.06, 0.4, 0.88)))
+
+
+def draw_cover(file: Path, title: str, subtitle: str) -> None:
+    """Draw the cover of the book."""
+    with _sheet(file, COVER) as figure:
+        lines = title.replace(" the ", "\nthe\N{NO-BREAK SPACE}")
+        figure.text(0.09, 0.9, lines, size=44, weight="bold", va="top", linespacing=1.3)
+        figure.text(0.09, 0.72, subtitle, size=24, va="top")
+        _draw_clusters(figure.add_axes((0.09, 0.06, 0.82, 0.58)))
+
+
+@contextmanager
+def _sheet(file: Path, size: tuple[float, float]) -> Iterator[Figure]:
+    """An empty sheet, written to the file when it is drawn."""
     import matplotlib as mpl
-    import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
+    from emlib import figures
+
+    with mpl.rc_context():
+        figures.use_book_style()
+        mpl.rcParams["text.color"] = figures.COLOURS["ink"]
+        figure = Figure(figsize=size, dpi=DPI)
+        figure.set_layout_engine("none")
+        FigureCanvasAgg(figure)
+        yield figure
+        figure.savefig(file, metadata={"Software": None})
+
+
+def _draw_clusters(ax: Axes) -> None:
+    """Fit two components to the geyser's data, and show them."""
+    import numpy as np
 
     from emlib import Mixture, MixtureParams, em, figures
     from emlib.datasets import load
@@ -29,26 +70,15 @@ def draw(file: Path, title: str, subtitle: str) -> None:
         np.array([0.5, 0.5]), Gaussians(np.array([[2.5, 60.0], [4.0, 75.0]]), shapes)
     )
     params = em(mixture, both, start).params
-    with mpl.rc_context():
-        figures.use_book_style()
-        figure = Figure(figsize=SIZE, dpi=DPI)
-        figure.set_layout_engine("none")
-        FigureCanvasAgg(figure)
-        ink = figures.COLOURS["ink"]
-        lines = title.replace(" the ", "\nthe\N{NO-BREAK SPACE}")
-        figure.text(0.06, 0.72, lines, size=40, weight="bold", color=ink, va="center")
-        figure.text(0.06, 0.42, subtitle, size=21, color=ink, va="top", linespacing=1.5)
-        ax = figure.add_axes((0.56, 0.06, 0.4, 0.88))
-        figures.clusters(ax, both, mixture.responsibilities(both, params), params.components)
-        ax.collections[0].set(sizes=[45])
-        ax.axis("off")
-        figure.savefig(file, metadata={"Software": None})
+    figures.clusters(ax, both, mixture.responsibilities(both, params), params.components)
+    ax.collections[0].set(sizes=[45])
+    ax.axis("off")
 
 
 def write(app: Sphinx, exception: Exception | None) -> None:
     """Draw it once; it is shown only where the site's address is known."""
     file = Path(app.outdir) / "card.png"
-    if exception is None and app.builder.format == "html" and app.config.html_baseurl:
+    if exception is None and app.builder.name == "html" and app.config.html_baseurl:
         draw(file, app.config.html_title, WORDS)
 
 

@@ -27,7 +27,12 @@ PAGE = "take-away"
 MARK = "% downloads"
 FOLDER = "downloads"
 SITE = "exploring-em-site.zip"
-PAPERS = {"exploring-em.pdf": "PDF for A4 paper", "exploring-em-letter.pdf": "PDF for US Letter"}
+# What was built beside the site: the folder under _build, and the words for a reader.
+BOOKS = {
+    "exploring-em.pdf": ("typst", "PDF for A4 paper"),
+    "exploring-em-letter.pdf": ("typst", "PDF for US Letter"),
+    "exploring-em.epub": ("epub", "EPUB for e-readers, tablets and phones"),
+}
 SIZE = re.compile(r'<span class="size" data-file="([^"]+)">[^<]*</span>')
 
 # ---- The page ----------------------------------------------------------------------------------
@@ -37,10 +42,10 @@ def write_page(app: Sphinx, docname: str, source: list[str]) -> None:
     """Fill in the lists: with links on the site, in words in print."""
     if docname == PAGE:
         lists = "\n".join([*whole(), *chapters(app.env)])
-        shown = f"```{{only}} html\n\n:::{{raw}} html\n{lists}\n:::\n```"
+        shown = f"```{{only}} html and not epub\n\n:::{{raw}} html\n{lists}\n:::\n```"
         told = (
-            "```{only} typst\n\nThe page of this name on the website has the book as PDF for two papers and as "
-            "a ZIP of the site, and each chapter as PDF, notebook and script.\n```"
+            "```{only} typst or epub\n\nThe page of this name on the website has the book as PDF for two papers, "
+            "as EPUB and as a ZIP of the site, and each chapter as PDF, notebook and script.\n```"
         )
         source[0] = source[0].replace(MARK, f"{shown}\n\n{told}")
 
@@ -55,8 +60,8 @@ def link(file: str, text: str, about: str = "") -> str:
 def whole() -> Iterator[str]:
     """The list of what holds the whole book."""
     yield "<ul>"
-    for file, text in PAPERS.items():
-        yield f"<li>{link(file, f'The book as a {text}')}</li>"
+    for file, (_, text) in BOOKS.items():
+        yield f"<li>{link(file, f'The book as {text}')}</li>"
     yield f"<li>{link(SITE, 'This website as a ZIP, to be read offline')}</li>"
     yield f"<li>{link(f'{FOLDER}/{wheel_name()}', 'The library <code>emlib</code> as a Python wheel')}</li>"
     yield "</ul>"
@@ -177,8 +182,8 @@ def main(root: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     (site / SITE).unlink(missing_ok=True)
     folder.mkdir()
-    for paper in PAPERS:
-        shutil.copyfile(printed / paper, site / paper)
+    for file, (built, _) in BOOKS.items():
+        shutil.copyfile(root / "_build" / built / file, site / file)
     for pdf in sorted((printed / "chapters").glob("*.pdf")):
         shutil.copyfile(pdf, folder / pdf.name)
         write_chapter(root / "book" / f"{pdf.stem}.md", folder)

@@ -278,7 +278,7 @@ def mark(formula: nodes.math_block, env: BuildEnvironment) -> bool:
 
 def write_json(app: Sphinx, exception: Exception | None) -> None:
     """Write `ledger.json` beside the pages, with the address of each claim."""
-    if exception is not None or app.builder.format != "html" or PAGE not in app.env.found_docs:
+    if exception is not None or app.builder.name != "html" or PAGE not in app.env.found_docs:
         return
     ledger = of(app.env)
     places = ledger.places(app.env)

@@ -12,8 +12,8 @@ from sphinx.config import Config
 
 from .builder import TypstBuilder
 
-# Of what a cell puts out, print takes the first that is there.
-_OUTPUTS = (
+# Of what a cell puts out, print (and the EPUB) takes the first that is there.
+OUTPUTS = (
     "image/svg+xml",
     "application/pdf",
     "image/png",
@@ -28,7 +28,7 @@ _OUTPUTS = (
 def _choose_outputs(_app: Sphinx, config: Config) -> None:
     """Tell myst-nb which outputs print prefers; what the project configures wins."""
     if "nb_mime_priority_overrides" in config:
-        ours = [("typst", kind, 10 * rank) for rank, kind in enumerate(_OUTPUTS, start=1)]
+        ours = [("typst", kind, 10 * rank) for rank, kind in enumerate(OUTPUTS, start=1)]
         config.nb_mime_priority_overrides = [*ours, *config.nb_mime_priority_overrides]
 
 

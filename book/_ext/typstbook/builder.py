@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import segno
+from contents import moving, parts
 from docutils import nodes
 from sphinx.builders import Builder
 from sphinx.errors import ExtensionError
@@ -51,7 +52,7 @@ class TypstBuilder(Builder):
         """Write the sources with their images and compile them."""
         start = time.perf_counter()
         trees = {
-            docname: self._resolved(docname) for _, names in self._parts() for docname in names
+            docname: self._resolved(docname) for _, names in parts(self.env) for docname in names
         }
         index = backmatter.index_of(self)
         book = self._book(trees, index)
@@ -85,29 +86,10 @@ class TypstBuilder(Builder):
 
     def write_doc(self, docname: str, doctree: nodes.document) -> None: ...
 
-    def _parts(self) -> Iterator[tuple[str | None, list[str]]]:
-        """Each part's caption and its documents; the root stands before the first part."""
-        site = self.config.external_site_map
-        yield None, [site.root.docname]
-
-        def below(docname: str) -> Iterator[str]:
-            if docname in self.env.found_docs:  # the site's index is none; print has its own
-                yield docname
-                for child in site[docname].child_files():
-                    yield from below(child)
-
-        for part in site.root.subtrees:
-            yield part.caption, [docname for file in part.files() for docname in below(file)]
-
     def _resolved(self, docname: str) -> nodes.document:
         tree = self.env.get_doctree(docname)
-        for output in tree.findall(nodes.raw):  # before the form for print is chosen
-            if "data-explorable=" in output.astext():
-                figure: nodes.Element | None = output
-                while figure is not None and not isinstance(figure, nodes.figure):
-                    figure = figure.parent
-                if figure is not None:
-                    figure["explorable"] = True
+        for figure in moving(tree):
+            figure["explorable"] = True
         self.env.resolve_references(tree, docname, self)
         self.post_process_images(tree)
         return tree
@@ -129,7 +111,7 @@ class TypstBuilder(Builder):
         )
 
     def _body(self, chapters: dict[str, str]) -> Iterator[str]:
-        for caption, docnames in self._parts():
+        for caption, docnames in parts(self.env):
             for docname in docnames:
                 opening = call("part", content(escape(caption))) if caption else ""
                 first = opening if docname == docnames[0] else ""
