@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -42,6 +41,7 @@ from emlib.start import (
     whitened,
 )
 from emlib.variants.aitken import aitken
+from emlib.variants.squarem import squarem_steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,8 +51,10 @@ Groupings: TypeAlias = Mapping[str, tuple[Array, Array, Labels]]
 """By name: rows, their weights, and the group of each."""
 Result = TypeVar("Result")
 
-SHORT, FINALISTS, LONG = 10, 3, 40
-"""EM steps from every start, how many go on, and for how many steps; the best of those goes on to the end."""
+SHORT, FINALISTS, LONG = 10, 3, 8
+"""EM steps from every start, how many go on, and for how many accelerated steps; the best of those goes to the end."""
+CHECK = 8
+"""EM steps that show how much is left to gain, which accelerated steps do not."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Fit:
     icl: float
     converged: bool
     steps: int
-    """Of EM, from the grouping to the params."""
+    """From the grouping to the params, plain and accelerated."""
     start: str
     """The grouping."""
     reason: str = ""
@@ -187,7 +189,8 @@ def select(
     `models` are names of covariance models of `Gaussian`, or families by name; by default all 14, or in one dimension
     "E" and "V". Each fit goes on from the best of short runs of EM on a sample of the rows. They start from groupings
     of which at least one suits most data: `starts` each by k-means++ on whitened and on scaled columns and by random
-    centres, and two by hierarchical clustering. A fit needs more observations than parameters.
+    centres, and two by hierarchical clustering. SQUAREM shortens the way from there; it ends where steps of plain EM
+    show that at most `tol` nats an observation are left. A fit needs more observations than parameters.
 
     The result does not depend on `jobs`, the number of threads. With `progress`, tqdm shows one bar, if it is installed
     and somebody is looking.
@@ -229,6 +232,10 @@ class _Run(NamedTuple):
     start: str
     steps: int
     trace: Trace[Any, Any]
+
+    def on(self, trace: Trace[Any, Any]) -> _Run:
+        """The run, gone on by a trace."""
+        return _Run(self.start, self.steps + len(trace.steps) - 1, trace)
 
 
 class _Search:
@@ -287,25 +294,36 @@ class _Search:
         if isinstance(groupings, str):
             return Failure(name, k, groupings)
         model, rows = Mixture(family), Block(*self.rows)
-        run = partial(em, tol=self.tol, remaining=aitken)
         runs: list[_Run] = []
         faults: list[str] = []
         for start, grouping in groupings.items():
             with _noted(faults):
-                trace = run(model, rows, from_labels(model, *grouping), max_steps=SHORT)
+                trace = self._plain(model, rows, from_labels(model, *grouping), SHORT)
                 runs.append(_Run(start, len(trace.steps) - 1, trace))
         finalists, runs = self._ranked(runs)[:FINALISTS], []
-        for start, steps, trace in finalists:
+        for run in finalists:
             with _noted(faults):
-                trace = run(model, rows, trace.params, max_steps=LONG)
-                runs.append(_Run(start, steps + len(trace.steps) - 1, trace))
-        for start, steps, trace in self._ranked(runs):
+                runs.append(run.on(_accelerated(model, rows, run.trace.params, self.tol, LONG)))
+        for run in self._ranked(runs):
             with _noted(faults):
-                trace = run(model, self.data, trace.params, max_steps=self.max_steps)
-                return self._judged(
-                    name, k, model, _Run(start, steps + len(trace.steps) - 1, trace)
-                )
+                return self._judged(name, k, model, self._to_the_end(model, run))
         return Failure(name, k, faults[0])
+
+    def _plain(
+        self, model: Mixture[Any, Any], data: Any, params: MixtureParams[Any], max_steps: int
+    ) -> Trace[Any, Any]:
+        return em(model, data, params, tol=self.tol, max_steps=max_steps, remaining=aitken)
+
+    def _to_the_end(self, model: Mixture[Any, Any], run: _Run) -> _Run:
+        """Accelerated steps while they gain, and steps of EM that show what is left; again, if that is too much."""
+        tol, before = self.tol, run.steps
+        while True:
+            left = self.max_steps - (run.steps - before)
+            run = run.on(_accelerated(model, self.data, run.trace.params, tol, max(1, left)))
+            run = run.on(self._plain(model, self.data, run.trace.params, min(CHECK, max(1, left))))
+            if run.trace.stopped is not Stopped.MAX_STEPS or run.steps - before >= self.max_steps:
+                return run
+            tol /= 10
 
     def _ranked(self, runs: list[_Run]) -> list[_Run]:
         """The best first; those that have met count as one."""
@@ -346,6 +364,16 @@ class _Search:
             steps=run.steps,
             start=run.start,
         )
+
+
+def _accelerated(
+    model: Mixture[Any, Any], data: Any, params: MixtureParams[Any], tol: float, max_steps: int
+) -> Trace[Any, Any]:
+    """By SQUAREM; by plain EM where params of this kind have no chart, or a leap ends in a collapse."""
+    try:
+        return em(model, data, params, tol=tol, max_steps=max_steps, steps=squarem_steps)
+    except (ValueError, ArithmeticError):
+        return em(model, data, params, tol=tol, max_steps=3 * max_steps)
 
 
 @contextmanager

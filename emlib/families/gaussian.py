@@ -19,7 +19,7 @@ import numpy as np
 from emlib.arrays import Array, Labels, real, rows
 from emlib.families.family import refuse_empty
 from emlib.families.moments import Moments, diagonals, weighted_moments
-from emlib.families.parsimonious import MODELS, CommonAxes, CovarianceModel
+from emlib.families.parsimonious import MODELS, CovarianceModel
 from emlib.families.quadratic import QuadraticKernel
 from emlib.kernels import EPS
 
@@ -189,9 +189,9 @@ class Gaussian:
         return moments if near is None else self._told(moments, near)
 
     def _told(self, moments: Moments, params: Gaussians) -> Moments:
-        # A fit by iteration begins at the covariances of the E-step, and so never ends at worse ones.
-        iterates = isinstance(self.covariance, CommonAxes)
-        return replace(moments, near=params.covariances) if iterates else moments
+        # A search begins at the covariances of the E-step, and so never ends at worse ones.
+        searches = self.covariance.searches
+        return replace(moments, near=params.covariances) if searches else moments
 
     def expected_log_density(self, stats: Moments, params: Gaussians) -> float:
         """-sum_k (N_k (d log 2 pi + log|Sigma_k|) + tr(Sigma_k^-1 S_k)) / 2, S_k the scatter about mu_k."""

@@ -43,7 +43,7 @@ class CovarianceModel:
 
     name: str
     meaning: str
-    solve: Callable[[Array, Array], Array]
+    solve: Callable[..., Array]
     """The minimum, from scatter matrices and counts."""
 
     @property
@@ -57,9 +57,15 @@ class CovarianceModel:
         """Covariances (k, d, d) from scatter matrices (k, d, d) and counts (k,).
 
         Where the model is diagonal, variances (k, d) from the diagonals of the scatter matrices (k, d). Covariances to
-        start `near` help EVE and VVE, whose sum may have several minima: the estimate is no worse than these.
+        start `near` shorten a search. They help EVE and VVE, whose sum may have several minima: the estimate is no
+        worse than these.
         """
         return self.solve(scatter, counts)
+
+    @property
+    def searches(self) -> bool:
+        """Whether there is no closed form."""
+        return type(self) is not CovarianceModel
 
     def parameters(self, k: int, d: int) -> int:
         """How many numbers describe the covariances of k components in d dimensions."""
@@ -69,16 +75,30 @@ class CovarianceModel:
 
 
 @dataclass(frozen=True)
+class CommonShape(CovarianceModel):
+    """One shape and any volumes, which have no closed form: `solve` takes the logarithms of some to start near."""
+
+    def estimate(
+        self, scatter: Array, counts: Float[Array, " k"], near: Float[Array, "k d d"] | None = None
+    ) -> Array:
+        """The minimum, of which there is one."""
+        start = np.zeros(len(counts))
+        if near is not None:
+            start = np.linalg.slogdet(near).logabsdet / near.shape[1]
+        return self.solve(scatter, counts, start)
+
+
+@dataclass(frozen=True)
 class CommonAxes(CovarianceModel):
     """A diagonal model, `solve`, along the axes that suit it best; they have no closed form."""
 
     def estimate(
         self, scatter: Array, counts: Float[Array, " k"], near: Float[Array, "k d d"] | None = None
     ) -> Float[Array, "k d d"]:
-        """The best of the minima downhill from the axes of the pooled scatter and from those of `near`.
+        """The minimum downhill from the axes of `near`, or of the pooled scatter where these promise a lower one.
 
-        Without `near` the axes of each component are tried instead. No method is known that finds the least minimum
-        for certain.
+        Without `near` it is the best of those downhill from the axes of the pooled scatter and of each component. No
+        method is known that finds the least minimum for certain.
         """
         pooled = scatter.sum(axis=0)
         size = np.trace(pooled)
@@ -87,10 +107,13 @@ class CommonAxes(CovarianceModel):
         except np.linalg.LinAlgError:
             return _vvv(scatter, counts)
         others = scatter if near is None else _unlike_sum(near)[None]
-        _, starts = principal_axes(np.concatenate([pooled[None], others]))
+        _, starts = principal_axes(np.concatenate([others, pooled[None]]))
         shares = counts / counts.sum()
-        ends = [_downhill(_Axes(factors @ start, shares, self.solve, start)) for start in starts]
-        best = min(ends, key=lambda end: end.value)
+        first, *rest = (_Axes(factors @ start, shares, self.solve, start) for start in starts)
+        best = _downhill(first)
+        for axes in rest:
+            if near is None or axes.value < best.value:
+                best = min(best, _downhill(axes), key=lambda end: end.value)
         return _turned(best.variances * (size / counts.sum()), best.axes)
 
 
@@ -111,9 +134,19 @@ def _eei(scatter: Float[Array, "k d"], counts: Float[Array, " k"]) -> Float[Arra
     return result
 
 
-def _vei(scatter: Float[Array, "k d"], counts: Float[Array, " k"]) -> Float[Array, "k d"]:
+def _vei(
+    scatter: Float[Array, "k d"], counts: Float[Array, " k"], start: Float[Array, " k"]
+) -> Float[Array, "k d"]:
+    def whitened(inverse_volumes: Float[Array, " k"]) -> tuple[float, Array, Array]:
+        parts = scatter * inverse_volumes[:, None]
+        total = parts.sum(axis=0)
+        if not total.min() > 0:
+            raise np.linalg.LinAlgError("a column has no variance")
+        parts /= total
+        return float(np.log(total).sum()), parts, parts.sum(axis=1)
+
     try:
-        volumes = _volumes(scatter[:, :, None, None], counts)[:, None]
+        volumes = _volumes(whitened, counts / counts.sum(), scatter.shape[1], start)[:, None]
     except np.linalg.LinAlgError:
         return _vvi(scatter, counts)
     return _eei(scatter / volumes, counts) * volumes
@@ -137,18 +170,21 @@ def _vvi(scatter: Float[Array, "k d"], counts: Float[Array, " k"]) -> Float[Arra
 def _along_own_axes(
     scatter: Float[Array, "k d d"],
     counts: Float[Array, " k"],
-    diagonal_model: Callable[[Array, Array], Array],
+    diagonal_model: Callable[..., Array],
+    *start: Float[Array, " k"],
 ) -> Float[Array, "k d d"]:
     eigenvalues, axes = principal_axes(scatter)
-    return _turned(diagonal_model(eigenvalues.clip(min=0), counts), axes)
+    return _turned(diagonal_model(eigenvalues.clip(min=0), counts, *start), axes)
 
 
 def _eev(scatter: Float[Array, "k d d"], counts: Float[Array, " k"]) -> Float[Array, "k d d"]:
     return _along_own_axes(scatter, counts, _eei)
 
 
-def _vev(scatter: Float[Array, "k d d"], counts: Float[Array, " k"]) -> Float[Array, "k d d"]:
-    return _along_own_axes(scatter, counts, _vei)
+def _vev(
+    scatter: Float[Array, "k d d"], counts: Float[Array, " k"], start: Float[Array, " k"]
+) -> Float[Array, "k d d"]:
+    return _along_own_axes(scatter, counts, _vei, start)
 
 
 def _evv(scatter: Float[Array, "k d d"], counts: Float[Array, " k"]) -> Float[Array, "k d d"]:
@@ -172,9 +208,20 @@ def _eee(scatter: Float[Array, "k d d"], counts: Float[Array, " k"]) -> Float[Ar
     return result
 
 
-def _vee(scatter: Float[Array, "k d d"], counts: Float[Array, " k"]) -> Float[Array, "k d d"]:
+def _vee(
+    scatter: Float[Array, "k d d"], counts: Float[Array, " k"], start: Float[Array, " k"]
+) -> Float[Array, "k d d"]:
+    k, d = scatter.shape[:2]
+
+    def whitened(inverse_volumes: Float[Array, " k"]) -> tuple[float, Array, Array]:
+        parts = scatter * inverse_volumes[:, None, None]
+        factor = cholesky(parts.sum(axis=0))
+        whitener = np.linalg.inv(factor)
+        flat = (whitener @ parts @ whitener.T).reshape(k, -1)
+        return 2 * float(np.log(factor.diagonal()).sum()), flat, flat[:, :: d + 1].sum(axis=1)
+
     try:
-        volumes = _volumes(scatter[:, None], counts)[:, None, None]
+        volumes = _volumes(whitened, counts / counts.sum(), d, start)[:, None, None]
     except np.linalg.LinAlgError:
         return _vvv(scatter, counts)
     return _eee(scatter / volumes, counts) * volumes
@@ -195,44 +242,46 @@ def _turned(variances: Float[Array, "k d"], axes: Array) -> Float[Array, "k d d"
 # ---- what has no closed form -----------------------------------------------------------------------
 
 
-def _volumes(blocks: Float[Array, "k b m m"], counts: Float[Array, " k"]) -> Float[Array, " k"]:
+def _volumes(
+    whitened: Callable[[Float[Array, " k"]], tuple[float, Array, Array]],
+    shares: Float[Array, " k"],
+    d: int,
+    start: Float[Array, " k"],
+) -> Float[Array, " k"]:
     """The volumes of components that share shape and orientation, up to a common factor, by Newton's method.
 
     With covariances volume_k C and the best C put in, the sum to be minimised is, but for constants,
 
         sum_k n_k d log volume_k  +  n log|sum_k W_k / volume_k|
 
-    and convex in the logarithms of the volumes. A matrix comes as its diagonal blocks: a full one is one block, a
-    diagonal one d blocks of one number. Raises LinAlgError where there is no minimum.
+    and convex in the logarithms of the volumes. `whitened` takes 1 / volume_k and gives the log-determinant; the
+    W_k / volume_k in the coordinates where they add up to the identity, a row a component; and their traces. `start`
+    holds some logarithms of volumes. Raises LinAlgError where there is no minimum.
     """
-    shares = counts / counts.sum()
-    k, d = len(blocks), blocks.shape[1] * blocks.shape[2]
 
-    def at(logs: Float[Array, " k"]) -> tuple[float, Array]:
-        """The sum, and W_k / volume_k in the coordinates where they add up to the identity."""
-        parts = blocks / np.exp(logs)[:, None, None, None]
-        factors = cholesky(parts.sum(axis=0))
-        whiteners = np.linalg.inv(factors)
-        log_determinant = 2 * np.log(np.diagonal(factors, axis1=1, axis2=2)).sum()
-        return d * float(shares @ logs) + log_determinant, whiteners @ parts @ whiteners.mT
+    def at(logs: Float[Array, " k"]) -> tuple[float, Array, Array]:
+        log_determinant, parts, traces = whitened(np.exp(-logs))
+        return d * float(shares @ logs) + log_determinant, parts, traces
 
-    _, parts = at(np.zeros(k))
-    traces = np.einsum("kbii->k", parts)
-    if not (traces > 0).all():
+    # One step of the alternating algorithm, so that a start far off does no harm.
+    logs = start - start.mean()
+    _, _, traces = at(logs)
+    if not traces.min() > 0:
         raise np.linalg.LinAlgError("a component without spread has no volume")
-    logs = np.log(traces / shares)
-    value, parts = at(logs)
+    logs = logs + np.log(traces / shares)
+    logs -= logs.mean()
+    value, parts, traces = at(logs)
     for _ in range(MAX_STEPS):
-        traces, flat = np.einsum("kbii->k", parts), parts.reshape(k, -1)
         gradient = d * shares - traces
-        # Least squares, for a factor common to all volumes changes nothing and the Hessian is singular.
-        step = -np.linalg.lstsq(np.diag(traces) - flat @ flat.T, gradient)[0]
+        # A factor common to all volumes changes nothing: that direction, which the Hessian lacks, is given a slope.
+        hessian = np.diag(traces) - parts @ parts.T + 1 / len(shares)
+        step = -np.linalg.solve(hessian, gradient)
         # Without a minimum the Hessian vanishes before the gradient does: that is no convergence.
         decrease = max(-float(gradient @ step), float(gradient @ gradient) / d)
         step /= max(1.0, abs(step).max())
         while (ahead := at(logs + step))[0] > value + ROUNDING * (abs(value) + d):
             step /= 2
-        logs, (value, parts) = logs + step, ahead
+        logs, (value, parts, traces) = logs + step, ahead
         if decrease < CONVERGED * d:
             result: Array = np.exp(logs)
             return result
@@ -339,15 +388,15 @@ MODELS: Mapping[str, CovarianceModel] = MappingProxyType(
             CovarianceModel("EII", "equal spheres", _eii),
             CovarianceModel("VII", "spheres of any size", _vii),
             CovarianceModel("EEI", "equal ellipsoids along the axes", _eei),
-            CovarianceModel("VEI", "ellipsoids along the axes, of one shape and any size", _vei),
+            CommonShape("VEI", "ellipsoids along the axes, of one shape and any size", _vei),
             CovarianceModel("EVI", "ellipsoids along the axes, of one size and any shape", _evi),
             CovarianceModel("VVI", "ellipsoids along the axes", _vvi),
             CovarianceModel("EEE", "equal ellipsoids", _eee),
-            CovarianceModel("VEE", "ellipsoids of one shape and direction, of any size", _vee),
+            CommonShape("VEE", "ellipsoids of one shape and direction, of any size", _vee),
             CommonAxes("EVE", "ellipsoids of one size and direction, of any shape", _evi),
             CommonAxes("VVE", "ellipsoids of one direction", _vvi),
             CovarianceModel("EEV", "ellipsoids of one size and shape, in any direction", _eev),
-            CovarianceModel("VEV", "ellipsoids of one shape", _vev),
+            CommonShape("VEV", "ellipsoids of one shape", _vev),
             CovarianceModel("EVV", "ellipsoids of one size", _evv),
             CovarianceModel("VVV", "any ellipsoids", _vvv),
         )

@@ -12,13 +12,14 @@ from sklearn.datasets import load_iris
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from emlib import Mixture
+from emlib import Mixture, em
 from emlib.data import Chunks, Weighted
 from emlib.datasets import load
 from emlib.families import Gaussian, Poisson
 from emlib.families.parsimonious import MODELS
 from emlib.numbers import failure, gaussian_mixtures, rate, selection
 from emlib.select import Failure, select
+from emlib.variants.aitken import aitken
 
 FAITHFUL = load("faithful").matrix()
 
@@ -175,6 +176,32 @@ def test_a_bar_is_shown_to_who_looks(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     select(FAITHFUL[:, 0], [1], ["V"], progress=False)
     assert sys.stderr.getvalue() == ""
+
+
+@pytest.mark.parametrize(("model", "k"), [("VVV", 3), ("EEE", 4), ("VEI", 3)])
+def test_a_fit_ends_where_plain_em_has_nothing_left_to_gain(model, k):
+    def left(fit):
+        mixture = Mixture(Gaussian(model))
+        end = em(mixture, FAITHFUL, fit.params, tol=1e-12, remaining=aitken)
+        return end.log_likelihood - fit.log_likelihood
+
+    enough = 2e-6 * len(FAITHFUL)
+    assert left(select(FAITHFUL, [k], [model]).best) < enough
+    assert left(select(FAITHFUL, [k], [model], tol=1e-2).best) > enough
+
+
+@pytest.mark.parametrize("error", [ValueError("no chart"), ArithmeticError("collapsed")])
+def test_where_acceleration_fails_plain_em_goes_on(geyser, monkeypatch, error):
+    def fails(*_):
+        raise error
+        yield
+
+    monkeypatch.setattr(sys.modules["emlib.select"], "squarem_steps", fails)
+    plain = select(FAITHFUL, [2, 3], ["EEE", "VVV"])
+    for fit in plain.fits:
+        same = cell(geyser, fit.model, fit.k)
+        assert fit.log_likelihood == pytest.approx(same.log_likelihood, abs=1e-3)
+        assert fit.steps > same.steps
 
 
 # ---- what fails --------------------------------------------------------------------------------

@@ -320,6 +320,17 @@ def test_volumes_converge_where_the_alternating_algorithm_crawls():
     resists("VEI", estimate("VEI", scatter, counts), scatter, counts)
 
 
+@pytest.mark.parametrize("name", ["VEI", "VEE", "VEV"])
+def test_volumes_do_not_depend_on_where_the_search_starts(name):
+    scatter, counts = scatters(5)
+    expected = estimate(name, scatter, counts)
+    for sizes in ([1.0, 2.0, 3.0], [1e-100, 1.0, 1e100]):
+        near = np.array(sizes)[:, None, None] * np.eye(3)
+        assert estimate(name, scatter, counts, near=near) == pytest.approx(expected, rel=1e-8)
+    other = neighbour(name, expected, 1e-6, np.random.default_rng(0))
+    assert other != pytest.approx(expected, rel=1e-8)
+
+
 # ---- units, directions, names ---------------------------------------------------------------------
 
 ANY_AXES = [name for name in NAMES if name[1] == "I" or name[2] != "I"]
