@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jupytext
-from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
+import nbformat
+from notebooks import without_outputs
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
@@ -72,12 +72,19 @@ def chapters(env: BuildEnvironment) -> Iterator[str]:
     yield '<table class="table"><caption>Each chapter on its own</caption>'
     yield '<thead><tr><th scope="col">Chapter</th><th scope="col">PDF</th>'
     yield '<th scope="col">Notebook</th><th scope="col">Script</th></tr></thead><tbody>'
+    columns = [
+        {".pdf": "PDF"},
+        {".ipynb": "Notebook", "-outputs.ipynb": "With outputs"},
+        {".py": "Script"},
+    ]
     for name, title in numbered(env):
-        forms = {"pdf": "PDF", "ipynb": "Notebook", "py": "Script"}
-        cells = "".join(
-            f"<td>{link(f'{FOLDER}/{name}.{form}', text, f'{title}: {text}')}</td>"
-            for form, text in forms.items()
-        )
+        cells = ""
+        for forms in columns:
+            links = (
+                link(f"{FOLDER}/{name}{form}", text, f"{title}: {text}")
+                for form, text in forms.items()
+            )
+            cells += f"<td>{'<br>'.join(links)}</td>"
         yield f'<tr><th scope="row">{html.escape(title)}</th>{cells}</tr>'
     yield "</tbody></table>"
 
@@ -102,40 +109,17 @@ def wheel_name() -> str:
 
 # ---- The files ---------------------------------------------------------------------------------
 
-GLUE = "from myst_nb import glue"
-STAND_IN = '''\
-def glue(name, value, display=True):
-    """The book puts the value into its text; here it is printed."""
-    print(f"{name} = {value}")'''
-NOTE = (
-    "A chapter of *Exploring the EM Algorithm*. Text: CC BY 4.0; code: MIT. "
-    "The code needs `emlib` and its extras."
-)
-ROLE = re.compile(r"\{index\}`([^`<]*?)(?: <[^`]*>)?`")
-LABEL = re.compile(r"^\([\w:-]+\)=\n", re.MULTILINE)
 
-
-def notebook(source: Path) -> NotebookNode:
-    """A chapter as a notebook without outputs, which needs nothing of the book's own machinery."""
-    found: NotebookNode = jupytext.read(source, fmt="md:myst")
-    for number, cell in enumerate(found.cells):
-        cell["id"] = f"cell-{number}"  # nbformat draws one at random
-        if cell.cell_type == "code":
-            cell.source = cell.source.replace(GLUE, STAND_IN)
-            cell.metadata.pop("mystnb", None)
-        else:
-            cell.source = LABEL.sub("", ROLE.sub(r"\1", cell.source))
-    found.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    found.cells.insert(0, new_markdown_cell(NOTE, id="about"))  # type: ignore[no-untyped-call]
-    return found
-
-
-def write_chapter(source: Path, folder: Path) -> None:
-    """Write the notebook and the script of a chapter."""
-    found = notebook(source)
-    for form in ("ipynb", "py:percent"):
-        path = folder / f"{source.stem}.{form.partition(':')[0]}"
-        path.write_text(jupytext.writes(found, fmt=form), encoding="utf-8")
+def write_chapter(built: Path, folder: Path) -> None:
+    """Write the variants of a chapter's notebook: with outputs, without, and as a script."""
+    name, full = built.stem, nbformat.read(built, as_version=4)  # type: ignore[no-untyped-call]
+    bare = without_outputs(full)
+    for file, notebook, form in [
+        (f"{name}.ipynb", bare, "ipynb"),
+        (f"{name}-outputs.ipynb", full, "ipynb"),
+        (f"{name}.py", bare, "py:percent"),
+    ]:
+        (folder / file).write_text(jupytext.writes(notebook, fmt=form), encoding="utf-8")
 
 
 def write_wheel(root: Path, folder: Path) -> None:
@@ -186,7 +170,7 @@ def main(root: Path) -> None:
         shutil.copyfile(root / "_build" / built / file, site / file)
     for pdf in sorted((printed / "chapters").glob("*.pdf")):
         shutil.copyfile(pdf, folder / pdf.name)
-        write_chapter(root / "book" / f"{pdf.stem}.md", folder)
+        write_chapter(printed / "notebooks" / f"{pdf.stem}.ipynb", folder)
     write_wheel(root, folder)
     enter_sizes(site)
     write_zip(site, site / SITE)

@@ -1,0 +1,128 @@
+"""A chapter's text becomes plain Markdown, and its cells need nothing of the book's machinery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from docutils import nodes
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from notebooks import GLUE, GLUED, assemble, shown, without_outputs
+from plainmarkdown import Writer, expanded, quoted
+from sphinx_exercise.nodes import exercise_enumerable_node
+from typstbook.texmath import Macro
+
+MACROS = {"KL": Macro(r"\operatorname{KL}(#1\,\|\,#2)", 2), "given": Macro(r"\mid")}
+Parts = list[str | int]
+
+
+def paragraph(*inside: nodes.Node, **attributes: Any) -> nodes.paragraph:
+    return nodes.paragraph("", "", *inside, **attributes)
+
+
+def written(*inside: nodes.Node, site: str = "") -> Parts:
+    numbers = {
+        "displaymath": {"equation-a": (3, 5)},
+        "exercise": {"ex": (3, 1)},
+        "figure": {"f": (3, 2)},
+    }
+    formats = {"figure": "Figure %s"}
+    writer = Writer("bound", numbers, formats, MACROS, site)
+    return list(writer.blocks(nodes.section("", *inside)))
+
+
+def test_text_keeps_its_emphasis_and_escapes_what_markdown_would_read() -> None:
+    line = paragraph(
+        nodes.Text("a_b*c "),
+        nodes.emphasis("", "d"),
+        nodes.literal("", "e_f"),
+        nodes.math("", "x_1"),
+    )
+    assert written(line) == [r"a\_b\*c *d*`e_f`$x_1$"]
+
+
+def test_an_equation_has_the_number_of_the_site() -> None:
+    block = nodes.math_block("", "a &= b", ids=["equation-a"])
+    assert written(block) == ["$$\n\\begin{aligned}a &= b\\end{aligned}\n\\tag{3.5}\n$$"]
+    assert written(nodes.math_block("", "a", ids=["equation-b"])) == ["$$\na\n$$"]
+
+
+def test_macros_are_written_out() -> None:
+    assert expanded(r"\KL{q}{r_{1}}", MACROS) == r"\operatorname{KL}(q\,\|\,r_{1})"
+    assert expanded(r"p(x\given y)", MACROS) == r"p(x\mid y)"
+    assert expanded(r"\givenness", MACROS) == r"\givenness"
+    for malformed in (r"\KL{q}", r"\KL q r", r"\KL{q}{r"):
+        with pytest.raises(ValueError, match="argument in braces"):
+            expanded(malformed, MACROS)
+
+
+def test_links_are_words_unless_the_address_is_known() -> None:
+    there = nodes.reference("", "the identity", refuri="%mixtures#sums")
+    here = nodes.reference("", "(3.5)", refid="equation-a")
+    away = nodes.reference("", "R", refuri="https://example.org/")
+    assert written(paragraph(there, here, away)) == ["the identity(3.5)[R](https://example.org/)"]
+    assert written(paragraph(there, here), site="https://a.b/") == [
+        "[the identity](https://a.b/mixtures.html#sums)[(3.5)](https://a.b/bound.html#equation-a)"
+    ]
+
+
+def cell(index: int, *inside: nodes.Node) -> nodes.container:
+    return nodes.container("", *inside, nb_element="cell_code", cell_index=index)
+
+
+def test_a_box_is_a_quotation_unless_it_holds_code() -> None:
+    box = exercise_enumerable_node(
+        "", nodes.title("", " (Sums)"), paragraph(nodes.Text("Add.")), ids=["ex"]
+    )
+    assert written(box) == ["> **Exercise 3.1 (Sums)**\n>\n> Add."]
+    open_box = nodes.admonition("", nodes.title("", "Note"), paragraph(nodes.Text("Run.")), cell(4))
+    assert written(open_box) == ["**Note**", "Run.", 4]
+
+
+def test_a_cell_leaves_its_place_its_captions_and_its_proofs() -> None:
+    figure = nodes.figure("", nodes.caption("", "A curve."), ids=["f"])
+    proof = nodes.container("", paragraph(nodes.Text("proved")), classes=["derivation"])
+    writer = Writer("bound", {"figure": {"f": (3, 2)}}, {"figure": "Figure %s"})
+    assert list(writer.block(cell(2, figure, proof))) == [2, "**Figure 3.2** A curve."]
+    assert writer.proofs == {2: "proved"}
+
+
+def test_what_has_no_markdown_is_refused() -> None:
+    with pytest.raises(ValueError, match="bound: 'table' nodes"):
+        written(nodes.table())
+    with pytest.raises(ValueError, match="'superscript' nodes"):
+        written(paragraph(nodes.superscript("", "2")))
+
+
+def test_a_quotation_is_one_to_its_last_line() -> None:
+    assert quoted("a\n\nb") == "> a\n>\n> b"
+
+
+def test_every_code_cell_has_its_place() -> None:
+    source = [
+        new_markdown_cell("in MyST"), new_code_cell("import a"), new_code_cell("a.b"), new_code_cell("c")
+    ]  # fmt: skip
+    made = assemble(["# One", "two", 2, "# Three", "four"], source, {})
+    cells = [cell.source for cell in made.cells[1:]]
+    assert cells == ["# One\n\ntwo", "import a", "a.b", "# Three\n\nfour", "c"]
+    assert [cell["id"] for cell in made.cells] == [f"cell-{n}" for n in range(6)]
+    with pytest.raises(ValueError, match="cell 1 stands after cell 2"):
+        assemble([2, 1], source, {})
+
+
+def test_outputs_show_in_plain_jupyter_and_can_be_left_out() -> None:
+    glued = new_output("display_data", {GLUED: "1.5"}, metadata={"scrapbook": {"name": "a"}})
+    assert shown(glued, None)["text"] == "a = 1.5\n"
+    moving = new_output("execute_result", {"text/html": "<script>", "image/svg+xml": "<svg/>"})
+    assert list(shown(moving, None)["data"]) == ["image/svg+xml"]
+    proof = new_output("execute_result", {"text/markdown": ":::{math}"})
+    assert shown(proof, "$$a$$")["data"]["text/markdown"] == "$$a$$"
+    assert shown(proof, None)["data"]["text/markdown"] == ":::{math}"
+    full = assemble(
+        [0], [new_code_cell(f"{GLUE}\nglue(1)", outputs=[moving], execution_count=3)], {}
+    )
+    assert "myst_nb" not in full.cells[1].source
+    assert full.cells[1].outputs
+    bare = without_outputs(full).cells[1]
+    assert (bare.outputs, bare.execution_count) == ([], None)
+    assert full.cells[1].outputs
