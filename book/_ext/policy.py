@@ -9,18 +9,13 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
-
-from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 
 _POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'self'"
 )
 # Sphinx's English in British spelling: it makes a function of a string, which no strict policy allows.
-_EVALUATES = re.compile(r'\s*<script src="[^"]*_static/translations\.js[^"]*"></script>')
+_EVALUATES = re.compile(r'\s*<script\b[^>]*src="[^"]*_static/translations\.js[^"]*"></script>')
 _META = re.compile(r'\s*<meta http-equiv="Content-Security-Policy"[^>]*>')
 _CHARSET = re.compile(r'<meta charset="utf-8"\s*/?>')
 _SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.DOTALL)
@@ -46,34 +41,16 @@ def policy(page: str) -> str:
     return _POLICY.format(scripts=" ".join(["'self'", *sorted(hashes)]))
 
 
-def protected(page: str) -> str:
+def protected(page: str, name: str = "a page") -> str:
     """Return a page with its policy, before anything that it governs.
 
     Raises:
         ValueError: the page has no character set, or an attribute that is a script; no policy lets that in.
     """
     if (handler := _HANDLER.search(_SCRIPT.sub("", page))) is not None:
-        raise ValueError(f"a script in an attribute: {handler[1]}")
+        raise ValueError(f"{name}: a script in an attribute: {handler[1]}")
     page = _EVALUATES.sub("", _META.sub("", page))
     if (charset := _CHARSET.search(page)) is None:
-        raise ValueError("no character set")
+        raise ValueError(f"{name}: no character set")
     meta = f'\n    <meta http-equiv="Content-Security-Policy" content="{policy(page)}"/>'
     return page[: charset.end()] + meta + page[charset.end() :]
-
-
-def protect(app: Sphinx, exception: Exception | None) -> None:
-    """Give each page of the site its policy."""
-    if exception is not None or app.builder.name != "html":
-        return
-    for file in sorted(Path(app.outdir).glob("*.html")):
-        try:
-            page = protected(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ExtensionError(f"{file.name}: {error}") from None
-        file.write_text(page, encoding="utf-8")
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Act when nothing more is written into a page."""
-    app.connect("build-finished", protect, priority=900)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

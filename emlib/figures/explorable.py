@@ -44,7 +44,8 @@ class Explorable:
                 f'<div class="explorable" data-explorable="{name}" data-id="{html.escape(self.id or self.name)}">',
                 # Here and not in the module: it keeps the room that the module will need.
                 '<link rel="stylesheet" href="explorables/core/explorable.css">',
-                f'<img class="explorable-twin" alt="{alt}" src="data:image/svg+xml;base64,{picture}">',
+                # Where the module comes, hundreds of points need never be laid out twice.
+                f'<img class="explorable-twin" loading="lazy" alt="{alt}" src="data:image/svg+xml;base64,{picture}">',
                 f'<script type="application/json">{data}</script>',
                 f'<script type="module" src="explorables/{name}.mjs"></script>',
                 "</div>",

@@ -9,9 +9,11 @@ from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 
+import delivery
 import icons
 import policy
 import pytest
+import sheets
 import weights
 from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
@@ -125,6 +127,114 @@ def test_icons_of_classes_variables_and_sheets_are_found() -> None:
     theme = '.fa-bars:before,.fa-navicon:before{content:"\\f0c9"}.fa-egg:before{content:"\\f7fb"}--pst-icon-x: "\uf0eb"'
     shown = icons.shown(['<i class="fa-solid fa-navicon">'], theme, ['a{content:"\\f107"}'])
     assert shown == {"\uf0c9", "\uf0eb", "\uf107"}
+
+
+# Style sheets and scripts
+
+
+def test_a_page_waits_for_one_sheet_and_for_no_script(site: Path) -> None:
+    version = sha256((site / sheets.SHEET).read_bytes()).hexdigest()[:8]
+    for file in site.glob("*.html"):
+        page = BeautifulSoup(file.read_text(), "html.parser")
+        (sheet,) = page.select('head link[rel="stylesheet"]')
+        assert sheet["href"] == f"_static/site.css?v={version}"
+        assert not page.select("link[as=script]")
+        for script in page.select("script[src]"):
+            assert script.has_attr("defer") or script.get("type") == "module", script
+
+
+def test_scripts_wait_in_their_order_and_the_theme_is_decided_first() -> None:
+    page = (
+        '<script>let a = localStorage.getItem("theme") || "auto";</script>'
+        '<script src="a.js"></script><script data-x="1" src="b.js"></script>'
+        '<script defer src="c.js"></script><script type="module" src="d.mjs"></script>'
+    )
+    found = BeautifulSoup(delivery.waiting(page), "html.parser").find_all("script")
+    assert [script.has_attr("defer") for script in found] == [False, True, True, True, False]
+    assert [script.get("src") for script in found[1:]] == ["a.js", "b.js", "c.js", "d.mjs"]
+    assert "prefers-color-scheme" in found[0].get_text()
+
+
+def sheet(folder: Path, css: str, body: str = '<p class="used">', script: str = "") -> str:
+    (folder / "_static" / "deep").mkdir(parents=True, exist_ok=True)
+    (folder / "_static" / "deep" / "a.css").write_text(css)
+    link = '<link rel="stylesheet" href="_static/deep/a.css?v=1"/>'
+    sheets.write(folder, [HEAD.format(link, body)], [script])
+    return (folder / sheets.SHEET).read_text().partition("\n")[2].strip()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "p{color:red}",
+        "p.used a{color:red}",
+        ".used:not(.unused){color:red}",
+        "p:is(.unused,.used){color:red}",
+        "#unused{color:red}",
+        '[data-x=".unused"]{color:red}',
+        ".said{color:red}",
+        ".bs-tooltip-auto{color:red}",
+        "@media print{p{color:red}}",
+        "@font-face{font-family:X}",
+        "@keyframes k{0%{top:0}}",
+        "@container (min-width: 1px){p{color:red}}",
+    ],
+)
+def test_a_rule_that_a_page_may_need_stays(tmp_path: Path, rule: str) -> None:
+    script = 'x.classList.add("said"); x.classList.add(`bs-${kind}-auto`)'
+    assert sheet(tmp_path, rule, script=script).replace(" ", "") == rule.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ".unused{color:red}",
+        "p.used.unused{color:red}",
+        "p.used>a.unused:hover{color:red}",
+        "@media print{.unused{color:red}}",
+        "/* a word */",
+        '@charset "utf-8";',
+    ],
+)
+def test_a_rule_that_no_page_can_need_goes(tmp_path: Path, rule: str) -> None:
+    assert sheet(tmp_path, rule) == ""
+
+
+def test_of_many_selectors_those_that_are_needed_stay(tmp_path: Path) -> None:
+    assert sheet(tmp_path, ".unused, .used, a.unused{color:red}") == ".used{color:red}"
+
+
+def test_addresses_are_seen_from_the_new_place_and_imports_are_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "b.css").write_text('i{background:url("pic.svg")}')
+    css = "@import '../b.css'; b{background:url('../fonts/f.woff2')} u{background:url(data:x)}"
+    found = sheet(tmp_path, css)
+    assert found.splitlines() == [
+        'i{background:url("pic.svg")}',
+        'b{background:url("fonts/f.woff2")}',
+        "u{background:url(data:x)}",
+    ]
+
+
+def test_a_sheet_is_renewed_where_no_page_is_new(tmp_path: Path) -> None:
+    sheet(tmp_path, "p{top:0}")
+    (tmp_path / "_static" / "deep" / "a.css").write_text("p{top:1px}")
+    page = HEAD.format('<link rel="stylesheet" href="_static/site.css?v=old" />', "")
+    version = sheets.write(tmp_path, [page], [])
+    assert "p{top:1px}" in (tmp_path / sheets.SHEET).read_text()
+    assert sheets.linked(sheets.with_one_sheet(page, version)) == [sheets.SHEET]
+    assert version in sheets.with_one_sheet(page, version)
+
+
+def test_sheets_in_other_orders_are_refused(tmp_path: Path) -> None:
+    a, b = (f'<link rel="stylesheet" href="{name}.css">' for name in "ab")
+    with pytest.raises(ValueError, match="different orders"):
+        sheets.write(tmp_path, [HEAD.format(a + b, ""), HEAD.format(b + a, "")], [])
+
+
+def test_a_sheet_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cannot be read"):
+        sheet(tmp_path, "p{color:red} }")
 
 
 # Weights

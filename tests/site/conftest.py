@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import http.server
-import shutil
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
-
-BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
-SITE = Path(__file__).parents[2] / "_build/html"
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        pass
+from server import SITE, chromium, served
 
 
 @pytest.fixture(scope="session")
@@ -27,21 +15,16 @@ def base_url() -> Iterator[str]:
     """The address of the site, with no slash at its end."""
     if not (SITE / "index.html").exists():
         pytest.exit("There is no built site: run `make book` first.", returncode=2)
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Quiet, directory=SITE)
-    ) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with served(SITE) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """The system's Chromium, never one that is downloaded."""
-    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if chromium is None:
+    if not chromium():
         pytest.exit("There is no Chromium: run `make browser`.", returncode=2)
-    return {**browser_type_launch_args, "executable_path": chromium}
+    return {**browser_type_launch_args, "executable_path": chromium()}
 
 
 class Watch:

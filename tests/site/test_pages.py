@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from accessibility import violations
-from conftest import SITE
 from playwright.sync_api import Page, expect
+from server import SITE
 
 PAGES = sorted(file.name for file in SITE.glob("*.html"))
 
@@ -24,31 +24,85 @@ def test_a_page_that_is_too_wide_would_be_seen(visit):
 
 
 REST = "() => Promise.allSettled(document.getAnimations().map(animation => animation.finished))"
+# Solutions, notes and folded code, until nothing is shut that can be seen.
+OPEN = """() => {
+  const shut = [...document.querySelectorAll(
+    "article .toggle-hidden > button.toggle-button, article details:not([open]) > summary")];
+  const shown = shut.filter((part) => part.checkVisibility());
+  for (const part of shown) part.click();
+  return shown.length;
+}"""
 
 
-def unfolded(page: Page) -> Page:
-    """The page with everything open, at rest."""
+def at_rest(page: Page) -> Page:
+    """The page when its colours, which fade in, have come to rest."""
     page.wait_for_load_state("load")
-    page.evaluate("document.querySelectorAll('article details').forEach(d => { d.open = true })")
-    page.evaluate("document.querySelectorAll('button.toggle-button').forEach(b => b.click())")
-    # Colours fade in; a page is judged when it has come to rest.
     page.evaluate(REST)
     return page
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1366, "light"), (375, "dark")])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1366])
 @pytest.mark.parametrize("name", PAGES)
-def test_everybody_can_read_it(visit, name, width, theme):
-    assert violations(unfolded(visit(name, width=width, theme=theme))) == []
+def test_everybody_can_read_it_shut_and_open(visit, name, width, theme):
+    page = at_rest(visit(name, width=width, theme=theme))
+    assert violations(page) == []
+    if page.evaluate(OPEN):
+        while page.evaluate(OPEN):
+            pass
+        assert violations(at_rest(page)) == []
 
 
 def test_what_not_everybody_can_read_would_be_seen(visit):
     page = visit("404.html")
     page.evaluate("document.querySelector('article p').style.color = '#aaa'")
     page.evaluate("document.querySelector('html').removeAttribute('lang')")
-    found = " ".join(violations(unfolded(page)))
+    found = " ".join(violations(at_rest(page)))
     assert "color-contrast" in found
     assert "html-has-lang" in found
+
+
+def test_what_is_folded_is_opened(visit):
+    page = at_rest(visit("maximum-likelihood.html"))
+    hidden = page.locator(".solution.admonition p:not(.admonition-title)").first
+    expect(hidden).to_be_hidden()
+    assert page.evaluate(OPEN) > 1
+    expect(hidden).to_be_visible()
+
+
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const shift of list.getEntries()) if (!shift.hadRecentInput) window.shifted += shift.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+TO_THE_END = """async () => {
+  for (let y = 0; y < document.documentElement.scrollHeight; y += 1500) {
+    scrollTo({ top: y, behavior: "instant" });
+    await new Promise((done) => setTimeout(done, 30));
+  }
+  await new Promise((done) => setTimeout(done, 200));
+  return window.shifted;
+}"""
+
+
+def watched_for_shifts(new_context, name: str, width: int) -> Page:
+    """The page, with a note of all that jumps from its first moment on."""
+    page = new_context(viewport={"width": width, "height": 900}).new_page()
+    page.add_init_script(SHIFTS)
+    page.goto(f"/{name}", wait_until="load")
+    return page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_jumps_while_it_is_loaded_and_read(new_context, width, name):
+    assert watched_for_shifts(new_context, name, width).evaluate(TO_THE_END) < 0.02
+
+
+def test_a_jump_would_be_seen(new_context):
+    page = watched_for_shifts(new_context, "bound.html", 1366)
+    page.evaluate("document.querySelector('h1').style.paddingBottom = '300px'")
+    assert page.evaluate(TO_THE_END) > 0.02
 
 
 def opens(page: Page, button: str, sidebar: str) -> None:

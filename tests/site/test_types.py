@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TYPESCRIPT = ROOT / ".venv/typescript/node_modules/typescript/bin/tsc"
+TYPESCRIPT = ROOT / ".venv/npm/node_modules/typescript/bin/tsc"
 
 
 def complaints(config: Path) -> list[str]:

@@ -1,0 +1,59 @@
+"""The last hand on every page, once all are written: light, quick to show, and closed to what is not the site's.
+
+Each page is read once and written once; the steps are `icons`, `sheets` and `policy`, and the scripts wait until the
+page is read.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import icons
+import policy
+import sheets
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+_SCRIPT = re.compile(r"<script\b(?![^>]*\b(?:defer|async|type=))([^>]*\bsrc=)")
+# Preloaded they would come before the style sheet, which the page waits for.
+_PRELOADED = re.compile(r'\s*<link rel="preload" as="script"[^>]*>')
+# The theme's switch between versions would need it, and the options, before the page.
+_PAGE_NAME = re.compile(r"\s*<script>DOCUMENTATION_OPTIONS\.pagename = [^<]*</script>")
+# The theme's script would decide between light and dark after the page is shown, and have all of it drawn again.
+_UNDECIDED = 'localStorage.getItem("theme") || "auto"'
+_DECIDED = (
+    'localStorage.getItem("theme")'
+    ' || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")'
+)
+_INDEX = "searchindex.js"
+
+
+def waiting(page: str) -> str:
+    """Return a page whose scripts run, in their order, when it has been read; only its theme is decided before."""
+    page = _PAGE_NAME.sub("", _PRELOADED.sub("", page.replace(_UNDECIDED, _DECIDED)))
+    return _SCRIPT.sub(r"<script defer\1", page)
+
+
+def deliver(app: Sphinx, exception: Exception | None) -> None:
+    """Finish every page of the site."""
+    if exception is not None or app.builder.name != "html":
+        return
+    out = Path(app.outdir)
+    pages = {file: file.read_text(encoding="utf-8") for file in sorted(out.glob("*.html"))}
+    icons.trim(out, list(pages.values()))
+    scripts = [f for f in out.rglob("*.*js") if f.name != _INDEX and f.suffix in (".js", ".mjs")]
+    try:
+        version = sheets.write(out, list(pages.values()), [f.read_text("utf-8") for f in scripts])
+        for file, page in pages.items():
+            page = sheets.with_one_sheet(waiting(icons.without_script(page)), version)
+            file.write_text(policy.protected(page, file.name), encoding="utf-8")
+    except ValueError as error:
+        raise ExtensionError(str(error)) from None
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Act when nothing more is written into a page."""
+    app.connect("build-finished", deliver, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
