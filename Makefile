@@ -82,8 +82,9 @@ browser: $(TOOLS)  ## what the tests of the site need besides: Chromium, EPUBChe
 site-test: browser book  ## types of the site's modules, the built site in a browser, the EPUB by EPUBCheck
 	$(BIN)/python -m pytest -n auto tests/site --output _build/site-test
 
+PERFORMANCE ?= 95
 lighthouse: browser book  ## what Lighthouse makes of each page: a table of scores
-	$(BIN)/python tests/site/lighthouse.py
+	$(BIN)/python tests/site/lighthouse.py --performance $(PERFORMANCE)
 
 bench: $(READY)  ## emlib beside its peers: a table of ratios of CPU time, and _build/bench.json
 	@mkdir -p _build
