@@ -16,7 +16,10 @@ import sheets
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-_SCRIPT = re.compile(r"<script\b(?![^>]*\b(?:defer|async|type=))([^>]*\bsrc=)")
+_SCRIPT = re.compile(r'<script\b(?![^>]*\b(?:defer|async|type=))([^>]*\bsrc="([^"?]+)[^>]*>)')
+# Sphinx's search begins when the page is ready: that must be after reading/excerpts.mjs, so its script may not wait.
+_SEARCH = "searchtools.js"
+_BEFORE_SEARCH = ("documentation_options.js", "doctools.js", _SEARCH)
 # Preloaded they would come before the style sheet, which the page waits for.
 _PRELOADED = re.compile(r'\s*<link rel="preload" as="script"[^>]*>')
 # The theme's switch between versions would need it, and the options, before the page.
@@ -33,7 +36,12 @@ _INDEX = "searchindex.js"
 def waiting(page: str) -> str:
     """Return a page whose scripts run, in their order, when it has been read; only its theme is decided before."""
     page = _PAGE_NAME.sub("", _PRELOADED.sub("", page.replace(_UNDECIDED, _DECIDED)))
-    return _SCRIPT.sub(r"<script defer\1", page)
+    at_once = _BEFORE_SEARCH if _SEARCH in page else ()
+
+    def deferred(script: re.Match[str]) -> str:
+        return script[0] if script[2].endswith(at_once) else f"<script defer{script[1]}"
+
+    return _SCRIPT.sub(deferred, page)
 
 
 def deliver(app: Sphinx, exception: Exception | None) -> None:

@@ -17,7 +17,6 @@ import tinycss2
 
 SHEET = "_static/site.css"
 _LINK = re.compile(r'\s*<link(?=[^>]*rel="stylesheet")[^>]*href="([^"?]+)[^"]*"[^>]*>')
-_HEAD = re.compile(r"<head>.*?</head>", re.DOTALL)
 _CLASSES = re.compile(r'class="([^"]*)"')
 _WORD = re.compile(r"[\w-]+")
 _ADDRESS = re.compile(r"""url\(\s*(["']?)(?!data:|#|[a-z]+:)([^"')]+)\1\s*\)""")
@@ -41,23 +40,17 @@ class Used:
 
 
 def linked(page: str) -> list[str]:
-    """Return the sheets that the head of a page names, in their order."""
-    head = _HEAD.search(page)
-    return _LINK.findall(head[0]) if head else []
+    """Return the sheets that a page names, in their order."""
+    return _LINK.findall(page)
 
 
 def with_one_sheet(page: str, version: str) -> str:
-    """Return the page with the site's sheet in the place of the first that its head names."""
-
-    def joined(head: re.Match[str]) -> str:
-        links = list(_LINK.finditer(head[0]))
-        if not links:
-            return head[0]
-        rest = _LINK.sub("", head[0][links[0].end() :])
-        link = f'\n    <link rel="stylesheet" href="{SHEET}?v={version}" />'
-        return head[0][: links[0].start()] + link + rest
-
-    return _HEAD.sub(joined, page, count=1)
+    """Return the page with the site's sheet in the place of the first that it names."""
+    links = list(_LINK.finditer(page))
+    if not links:
+        return page
+    before, after = page[: links[0].start()], _LINK.sub("", page[links[0].end() :])
+    return f'{before}\n    <link rel="stylesheet" href="{SHEET}?v={version}" />{after}'
 
 
 def write(out: Path, pages: list[str], scripts: Iterable[str]) -> str:
@@ -67,21 +60,24 @@ def write(out: Path, pages: list[str], scripts: Iterable[str]) -> str:
         ValueError: pages name their sheets in orders that no one sheet can keep.
     """
     target = out / SHEET
-    names = _order(pages)
-    if not names and target.exists():  # no page is new
-        names = _SOURCES.match(target.read_text(encoding="utf-8"))[1].split()  # type: ignore[index]
+    lists = [names for page in pages if (names := linked(page)) and SHEET not in names]
+    if target.exists():  # pages that are not new name what they named before
+        before = _SOURCES.match(target.read_text(encoding="utf-8"))
+        lists += [before[1].split()] if before else []
+    names = _order(lists)
     used = Used(pages, scripts)
     rules = "\n".join(rule for name in names for rule in _rules(_read(out / name, out), used))
     target.write_text(f"/* {' '.join(names)} */\n{rules}\n", encoding="utf-8")
     return sha256(target.read_bytes()).hexdigest()[:8]
 
 
-def _order(pages: Iterable[str]) -> list[str]:
-    lists = [names for page in pages if (names := linked(page)) and SHEET not in names]
+def _order(lists: list[list[str]]) -> list[str]:
     longest = max(lists, key=len, default=[])
     for names in lists:
         if names != [name for name in longest if name in names]:
-            raise ValueError(f"style sheets in different orders: {names} and {longest}")
+            raise ValueError(
+                f"style sheets in different orders: {names} and {longest}; `make clean` forgets the last build's"
+            )
     return longest
 
 

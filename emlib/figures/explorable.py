@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -35,7 +36,7 @@ class Explorable:
 
     def html(self) -> str:
         """The twin, the data, and the module that replaces the one by the other."""
-        picture = base64.b64encode(self._svg(fonttype="none")).decode()
+        picture = quote(_compact(self._svg(fonttype="none")), safe=" '()*,/:;=@")
         # In a script element only "<" could end the data early.
         data = json.dumps(self.data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
         name, alt = html.escape(self.name), html.escape(self.alt)
@@ -45,7 +46,7 @@ class Explorable:
                 # Here and not in the module: it keeps the room that the module will need.
                 '<link rel="stylesheet" href="explorables/core/explorable.css">',
                 # Where the module comes, hundreds of points need never be laid out twice.
-                f'<img class="explorable-twin" loading="lazy" alt="{alt}" src="data:image/svg+xml;base64,{picture}">',
+                f'<img class="explorable-twin" loading="lazy" alt="{alt}" src="data:image/svg+xml,{picture}">',
                 f'<script type="application/json">{data}</script>',
                 f'<script type="module" src="explorables/{name}.mjs"></script>',
                 "</div>",
@@ -63,3 +64,9 @@ class Explorable:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         picture = self._svg(fonttype="path").decode()
         return {"text/html": self.html(), "image/svg+xml": picture, "text/plain": self.alt}
+
+
+def _compact(svg: bytes) -> str:
+    """The same to the eye, in half the bytes: hundredths of a point, and no line ends."""
+    short = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg.decode())
+    return re.sub(r"\s+", " ", short)

@@ -136,11 +136,18 @@ def test_a_page_waits_for_one_sheet_and_for_no_script(site: Path) -> None:
     version = sha256((site / sheets.SHEET).read_bytes()).hexdigest()[:8]
     for file in site.glob("*.html"):
         page = BeautifulSoup(file.read_text(), "html.parser")
-        (sheet,) = page.select('head link[rel="stylesheet"]')
+        (sheet,) = page.select('link[rel="stylesheet"]')
         assert sheet["href"] == f"_static/site.css?v={version}"
         assert not page.select("link[as=script]")
-        for script in page.select("script[src]"):
-            assert script.has_attr("defer") or script.get("type") == "module", script
+        scripts = page.select("script[src]")
+        waited_for = [
+            Path(str(script["src"]).partition("?")[0]).name
+            for script in scripts
+            if not script.has_attr("defer") and script.get("type") != "module"
+        ]
+        search = ["documentation_options.js", "doctools.js", "searchtools.js"]
+        assert waited_for == (search if file.name == "search.html" else [])
+        assert len(scripts) > 5
 
 
 def test_scripts_wait_in_their_order_and_the_theme_is_decided_first() -> None:
@@ -224,6 +231,18 @@ def test_a_sheet_is_renewed_where_no_page_is_new(tmp_path: Path) -> None:
     assert "p{top:1px}" in (tmp_path / sheets.SHEET).read_text()
     assert sheets.linked(sheets.with_one_sheet(page, version)) == [sheets.SHEET]
     assert version in sheets.with_one_sheet(page, version)
+
+
+def test_a_sheet_of_one_page_alone_stays_when_another_page_is_new(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.css").write_text(f"p{{content:'{name}'}}")
+    (tmp_path / "_static").mkdir()
+    a, b = (f'<link rel="stylesheet" href="{name}.css">' for name in "ab")
+    both = HEAD.format(a, f"<p>{b}</p>")
+    finished = sheets.with_one_sheet(both, sheets.write(tmp_path, [both], []))
+    assert sheets.linked(finished) == [sheets.SHEET]
+    sheets.write(tmp_path, [finished, HEAD.format(a, "")], [])
+    assert 'content:"b"' in (tmp_path / sheets.SHEET).read_text()
 
 
 def test_sheets_in_other_orders_are_refused(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ REST = "() => Promise.allSettled(document.getAnimations().map(animation => anima
 # Solutions, notes and folded code, until nothing is shut that can be seen.
 OPEN = """() => {
   const shut = [...document.querySelectorAll(
-    "article .toggle-hidden > button.toggle-button, article details:not([open]) > summary")];
+    "article button.toggle-button[aria-expanded=false], article details:not([open]) > summary")];
   const shown = shut.filter((part) => part.checkVisibility());
   for (const part of shown) part.click();
   return shown.length;

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from html.parser import HTMLParser
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import pytest
@@ -52,10 +53,13 @@ def test_the_page_holds_the_data_the_twin_and_the_module(twin):
 
 def test_print_gets_paths_and_the_page_gets_text(twin):
     shown = Explorable("bound", {}, twin, alt="A twin")._repr_mimebundle_()
-    inside = re.search(r"base64,([^\"]+)", shown["text/html"])
+    inside = re.search(r'src="data:image/svg[+]xml,([^"]+)"', shown["text/html"])
     assert inside
-    light = base64.b64decode(inside[1]).decode()
+    light = unquote(inside[1])
     assert ">A twin</text>" in light
+    assert not re.search(r"\d[.]\d{3}", light)
+    titled = [text for text in ElementTree.fromstring(light).iter() if text.text == "A twin"]
+    assert len(titled) == 1
     assert "<text" not in shown["image/svg+xml"]
     assert shown["text/plain"] == "A twin"
 
