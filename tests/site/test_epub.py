@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import SITE
+from server import SITE
 
 EPUB = SITE / "exploring-em.epub"
 # Debian's package is a jar, which runs by its name only where the kernel was told so.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import SITE
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from server import SITE
 
 CHAPTERS = sorted(path.stem for path in (SITE / "downloads").glob("*.pdf"))
 # A role, a directive, a label, a block break, a macro of the book.
