@@ -190,8 +190,9 @@ def select(
     "E" and "V". Each fit goes on from the best of short runs of EM on a sample of the rows. They start from groupings
     of which at least one suits most data: `starts` each by k-means++ on whitened and on scaled columns and by random
     centres, and two by hierarchical clustering. SQUAREM shortens the way from there; it ends where steps of plain EM
-    show that at most `tol` nats an observation are left. A fit needs more observations than parameters. `max_steps` limits
-    the steps after the short runs, an accelerated one, which costs about three, counted as one.
+    show that at most `tol` nats an observation are left. A fit needs more observations than parameters.
+
+    `max_steps` limits the steps after the short runs; an accelerated one, which costs about three, counts as one.
 
     The result does not depend on `jobs`, the number of threads. With `progress`, tqdm shows one bar, if it is installed
     and somebody is looking.
