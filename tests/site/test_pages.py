@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from accessibility import violations
+from conftest import laid_out
 from playwright.sync_api import Page, expect
 from server import SITE
 
@@ -37,7 +38,7 @@ OPEN = """() => {
 def at_rest(page: Page) -> Page:
     """The page when its colours, which fade in, have come to rest."""
     page.wait_for_load_state("load")
-    page.evaluate(REST)
+    laid_out(page).evaluate(REST)
     return page
 
 
