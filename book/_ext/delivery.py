@@ -1,19 +1,22 @@
 """The last hand on every page, once all are written: light, quick to show, and closed to what is not the site's.
 
-Each page is read once and written once; the steps are `icons`, `sheets` and `policy`, and the scripts wait until the
-page is read.
+Each page is read once and written once; the steps are `icons`, `sheets`, `mathfont` and `policy`, and the scripts wait
+until the page is read.
 """
 
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import icons
+import mathfont
 import policy
 import sheets
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
 _SCRIPT = re.compile(r'<script\b(?![^>]*\b(?:defer|async|type=))([^>]*\bsrc="([^"?]+)[^>]*>)')
@@ -51,17 +54,28 @@ def deliver(app: Sphinx, exception: Exception | None) -> None:
     out = Path(app.outdir)
     pages = {file: file.read_text(encoding="utf-8") for file in sorted(out.glob("*.html"))}
     icons.trim(out, list(pages.values()))
+    font = mathfont.write(out, list(pages.values()))
     scripts = [f for f in out.rglob("*.*js") if f.name != _INDEX and f.suffix in (".js", ".mjs")]
     try:
         version = sheets.write(out, list(pages.values()), [f.read_text("utf-8") for f in scripts])
         for file, page in pages.items():
             page = sheets.with_one_sheet(waiting(icons.without_script(page)), version)
+            page = mathfont.with_font(page, font)
             file.write_text(policy.protected(page, file.name), encoding="utf-8")
     except ValueError as error:
         raise ExtensionError(str(error)) from None
 
 
+def note_files(app: Sphinx, config: Config) -> None:
+    """Have all pages written when a style or a script is new: Sphinx looks at the documents alone."""
+    folders = [Path(app.confdir, name) for name in [*config.html_static_path, *config.html_extra_path]]
+    files = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+    config.delivered = sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Act when nothing more is written into a page."""
+    app.add_config_value("delivered", "", "html", types=[str])
+    app.connect("config-inited", note_files)
     app.connect("build-finished", deliver, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,25 +1,26 @@
 """The font of the site's mathematics: of STIX Two Math, the characters that the book uses.
 
-It is small then (some 55 KB), and asked for before all else: it is there when the page is first painted, so that
-nothing shifts. Pages without mathematics do not load it.
+It is small then (some 55 KB). A page with mathematics has it in a style sheet: a browser waits for those before it
+paints, and for no font file, however early the page asks for it; and formulas that come in another font first move the
+text when they change. One line of script has it made ready at once, not when the first formula is laid out.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from html import unescape
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-from docutils import nodes
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
-from sphinx.application import Sphinx
 
 FONT = Path(__file__).parent.parent / "_fonts" / "STIXTwoMath.woff2"
-FILE = "_static/mathematics.woff2"  # mathematics.css names it
+FAMILY = "STIX Two Math"
+SHEET = "_static/mathematics-font.css"
 # Browsers show <mi>x</mi> by the letter U+1D465; the source holds the plain one.
 ITALICS = [*range(0x1D434, 0x1D468), 0x210E, *range(0x1D6A4, 0x1D6A6), *range(0x1D6E2, 0x1D71C)]
 # Of a root, the source holds only what stands under it.
@@ -27,6 +28,8 @@ RADICAL = 0x221A
 FEATURES = ["ccmp", "dtls", "flac", "kern", "mark", "mkmk", "ssty"]
 _MATH = re.compile(r"<math[ >].*?</math>", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
+_SHEETS = re.compile(r'(?s).*<link rel="stylesheet"[^>]*>')
+_READY = f"""<script>document.fonts.load("1em '{FAMILY}'")</script>"""
 _INVISIBLE = set("\n\t \u2061\u2062\u2063\u2064\u200b\ufe00\ufe01")
 
 
@@ -65,22 +68,18 @@ def subset(shown: set[str]) -> bytes:
     return packed.getvalue()
 
 
-def link_font(
-    app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: nodes.document | None
-) -> None:
-    """Have a page ask for the font at once if it shows mathematics."""
-    if app.builder.name == "html" and "<math" in context.get("body", ""):
-        address = context["pathto"](FILE, 1)
-        link = f'<link rel="preload" as="font" type="font/woff2" href="{address}" crossorigin/>'
-        context["metatags"] = context.get("metatags", "") + "\n    " + link
+def write(out: Path, pages: list[str]) -> str:
+    """Write the sheet with the font that these pages need, and return its version."""
+    font = b64encode(subset(set().union(*map(characters, pages)))).decode()
+    sheet = f'@font-face{{font-family:"{FAMILY}";src:url("data:font/woff2;base64,{font}") format("woff2")}}\n'
+    (out / SHEET).write_text(sheet, encoding="utf-8")
+    return sha256(sheet.encode()).hexdigest()[:8]
 
 
-def write_font(app: Sphinx, exception: Exception | None) -> None:
-    """Write the font for all pages that stand there now."""
-    if exception is not None or app.builder.name != "html":
-        return
-    out = Path(app.outdir)
-    shown: set[str] = set()
-    for page in out.rglob("*.html"):
-        shown |= characters(page.read_text(encoding="utf-8"))
-    (out / FILE).write_bytes(subset(shown))
+def with_font(page: str, version: str) -> str:
+    """Return a page which, if it shows mathematics, waits for the font as it waits for the site's sheet."""
+    page = page.replace(_READY, "")
+    if "<math" not in page:
+        return page
+    link = f'\n    <link rel="stylesheet" href="{SHEET}?v={version}" />{_READY}'
+    return _SHEETS.sub(lambda before: before[0] + link, page, count=1)

@@ -13,7 +13,7 @@ from typing import Any
 
 from docutils import nodes
 from math_core import LatexError, LatexToMathML
-from mathfont import link_font, unknown_characters, write_font
+from mathfont import unknown_characters
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
@@ -154,6 +154,4 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "mathml", (mathematics.visit_inline, None), (mathematics.visit_display, None)
     )
     app.connect("config-inited", configure)
-    app.connect("html-page-context", link_font)
-    app.connect("build-finished", write_font)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 _POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'self'"
+    "font-src 'self' data:; connect-src 'self'; base-uri 'self'; form-action 'self'"
 )
 # Sphinx's English in British spelling: it makes a function of a string, which no strict policy allows.
 _EVALUATES = re.compile(r'\s*<script\b[^>]*src="[^"]*_static/translations\.js[^"]*"></script>')

@@ -27,7 +27,7 @@ _IMPORT = re.compile(r"""\b(?:import|from)\s*\(?\s*["']([^"']+)["']""")
 _PACKED = {".woff2", ".png", ".jpg", ".jpeg", ".webp", ".pdf"}
 # A browser asks for a font when a page shows a letter of it.
 _UNASKED = re.compile(r"fa-(brands|regular)-400|\.ttf$")
-_OF_MATHEMATICS = "mathematics.woff2"
+_FONT_SHEET = "mathematics-font.css"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,6 @@ def resources(page: BeautifulSoup) -> Iterator[str]:
 def loaded(file: Path) -> tuple[set[Path], list[str]]:
     """Return the files that a page loads, and what it would ask of other sites."""
     page = BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
-    unasked = None if page.find("math") else _OF_MATHEMATICS
     asked = [(address, file.parent) for address in resources(page)]
     files: set[Path] = set()
     foreign: list[str] = []
@@ -96,7 +95,7 @@ def loaded(file: Path) -> tuple[set[Path], list[str]]:
         found = (folder / unquote(parts.path)).resolve()
         if found in files or not parts.path:
             continue
-        if found.name == unasked or _UNASKED.search(found.name):
+        if _UNASKED.search(found.name):
             continue
         files.add(found)
         if found.suffix == ".css":
@@ -119,7 +118,8 @@ def weigh(file: Path) -> tuple[Weight, list[str]]:
     kinds = {"css": "styles", "js": "scripts", "mjs": "scripts", "woff2": "fonts", "woff": "fonts"}
     sums = dict.fromkeys(["styles", "scripts", "fonts", "pictures"], 0)
     for one in files:
-        sums[kinds.get(one.suffix[1:], "pictures")] += weight(one)
+        kind = "fonts" if one.name == _FONT_SHEET else kinds.get(one.suffix[1:], "pictures")
+        sums[kind] += weight(one)
     mathematics = "<math" in file.read_text(encoding="utf-8")
     return Weight(file.stem, mathematics, weight(file), **sums), foreign
 

@@ -10,9 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+import mathfont
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +31,7 @@ parts:
 # Writes what the real `python -m emlib.ledger` would, without proving anything.
 LEDGER = """\
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 file = Path(sys.argv[1])
@@ -91,3 +94,9 @@ def build(root: Path, url: str = "") -> subprocess.CompletedProcess[str]:
 def page(root: Path, name: str) -> str:
     """The HTML of a page."""
     return (root / "_build" / "html" / f"{name}.html").read_text()
+
+
+def sheet_font(site: Path) -> bytes:
+    """Return the font of the mathematics of a built site, which stands in its sheet."""
+    sheet = (site / mathfont.SHEET).read_text(encoding="utf-8")
+    return b64decode(sheet.partition("base64,")[2].partition('"')[0])

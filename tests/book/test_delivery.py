@@ -7,17 +7,19 @@ import subprocess
 import sys
 from base64 import b64encode
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 import delivery
 import icons
+import mathfont
 import policy
 import pytest
 import sheets
 import weights
 from bs4 import BeautifulSoup
 from fontTools.ttLib import TTFont
-from minibook import CELL, HEADER, build, write_book
+from minibook import CELL, HEADER, build, sheet_font, write_book
 
 HEAD = '<html><head><meta charset="utf-8"/>{}</head><body>{}</body></html>'
 PAGES = {
@@ -136,8 +138,9 @@ def test_a_page_waits_for_one_sheet_and_for_no_script(site: Path) -> None:
     version = sha256((site / sheets.SHEET).read_bytes()).hexdigest()[:8]
     for file in site.glob("*.html"):
         page = BeautifulSoup(file.read_text(), "html.parser")
-        (sheet,) = page.select('link[rel="stylesheet"]')
+        sheet, *fonts = page.select('link[rel="stylesheet"]')
         assert sheet["href"] == f"_static/site.css?v={version}"
+        assert len(fonts) == (page.find("math") is not None)
         assert not page.select("link[as=script]")
         scripts = page.select("script[src]")
         waited_for = [
@@ -276,7 +279,28 @@ def test_a_built_page_is_light_and_loads_nothing_from_elsewhere(site: Path) -> N
     (plain, _), (sums, _) = (weights.weigh(site / f"{name}.html") for name in ("index", "sums"))
     assert sums.mathematics
     assert not plain.mathematics
-    assert sums.fonts - plain.fonts == (site / "_static" / "mathematics.woff2").stat().st_size
+    assert sums.fonts - plain.fonts == weights.weight(site / mathfont.SHEET)
+
+
+def test_only_a_page_with_mathematics_waits_for_its_font(tmp_path: Path) -> None:
+    plain = HEAD.format('<link rel="stylesheet" href="_static/site.css?v=1" />', "<p>x</p>")
+    page = HEAD.format(
+        '<link rel="stylesheet" href="_static/site.css?v=1" />', "<math><mi>x</mi></math>"
+    )
+    (tmp_path / "_static").mkdir()
+    version = mathfont.write(tmp_path, [plain, page])
+    assert mathfont.with_font(plain, version) == plain
+    waits = mathfont.with_font(page, version)
+    # Last, so that its source comes before the file's; and still there when the page is finished again.
+    assert sheets.linked(waits) == [sheets.SHEET, mathfont.SHEET]
+    again = sheets.with_one_sheet(waits, "1")
+    assert mathfont.with_font(again, version) == mathfont.with_font(
+        sheets.with_one_sheet(page, "1"), version
+    )
+    with TTFont(BytesIO(sheet_font(tmp_path))) as font:
+        assert font.getBestCmap()
+    assert "document.fonts.load" in waits
+    assert version != mathfont.write(tmp_path, [page, "<math><mi>∑</mi></math>"])
 
 
 def test_what_is_loaded_by_what_is_loaded_counts(tmp_path: Path) -> None:

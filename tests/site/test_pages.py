@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from accessibility import violations
-from conftest import laid_out
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from server import SITE
 
 PAGES = sorted(file.name for file in SITE.glob("*.html"))
@@ -38,7 +37,7 @@ OPEN = """() => {
 def at_rest(page: Page) -> Page:
     """The page when its colours, which fade in, have come to rest."""
     page.wait_for_load_state("load")
-    laid_out(page).evaluate(REST)
+    page.evaluate(REST)
     return page
 
 
@@ -104,6 +103,39 @@ def test_a_jump_would_be_seen(new_context):
     page = watched_for_shifts(new_context, "bound.html", 1366)
     page.evaluate("document.querySelector('h1').style.paddingBottom = '300px'")
     assert page.evaluate(TO_THE_END) > 0.02
+
+
+# Browsers glide there: until the page stands still.
+SCROLLED = """async () => {
+  for (let before = -1; before !== scrollY; ) {
+    before = scrollY;
+    await new Promise((done) => setTimeout(done, 500));
+  }
+}"""
+
+
+def claim_come_for(page: Page) -> Locator:
+    """A claim far down its page, when a reader has followed a link to it from elsewhere."""
+    page.goto("/ledger-families.html#ledger-eq-moth-fit-i")
+    page.wait_for_load_state("load")
+    page.evaluate(SCROLLED)
+    return page.locator("#ledger-eq-moth-fit-i > p").first
+
+
+def test_a_link_leads_to_the_very_claim(visit):
+    expect(claim_come_for(visit("index.html"))).to_be_in_viewport()
+
+
+def test_a_link_that_leads_beside_it_would_be_seen(visit):
+    page = visit("index.html")
+    unsure = "article .ledger-entry { content-visibility: auto; contain-intrinsic-size: auto 20rem }"
+
+    def with_rule(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text() + unsure)
+
+    page.route("**/site.css*", with_rule)
+    expect(claim_come_for(page)).not_to_be_in_viewport()
 
 
 def opens(page: Page, button: str, sidebar: str) -> None:

@@ -40,6 +40,26 @@ def test_a_link_shows_what_it_leads_to(visit, what):
     assert box["x"] + box["width"] <= 1366
 
 
+def test_mathematics_brings_its_font_to_a_page_without(new_context):
+    page = new_context().new_page()
+    added = '<a class="reference internal" href="bound.html#thm-ascent">The theorem</a></article>'
+
+    def with_link(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("</article>", added))
+
+    page.route("**/genindex.html", with_link)
+    page.goto("/genindex.html")
+    loaded = """
+      new Promise((done) => setTimeout(done, 200)).then(() => document.fonts.ready).then(() =>
+        [...document.fonts].some((font) => font.family.includes("STIX Two Math") && font.status == "loaded"))
+    """
+    assert not page.evaluate(loaded)
+    link(page, '[href="bound.html#thm-ascent"]').hover()
+    expect(preview(page).locator("math").first).to_be_visible()
+    assert page.evaluate(loaded)
+
+
 def test_it_stays_under_the_pointer_and_escape_sends_it_away(visit):
     page = visit("bound.html")
     link(page, '[href="#thm-ascent"]').hover()

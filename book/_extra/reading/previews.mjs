@@ -10,6 +10,7 @@
 const SHOW_AFTER = 250;
 const HIDE_AFTER = 300;
 const LINKS = "article.bd-article a.reference.internal[href*='#']";
+const FONT = "link[href*='mathematics-font.css']";
 const NO_PART = "script, style, template, button, .headerlink, .explorable > :not(.explorable-twin), details.hide";
 
 /** @type {Map<string, Promise<Document | null>>} */
@@ -72,6 +73,8 @@ async function content(link) {
   const place = from?.getElementById(decodeURIComponent(url.hash.slice(1)));
   if (!place || (here && inView(place))) return [];
   const parts = shown(place);
+  const font = from?.querySelector(FONT);
+  if (font && !document.querySelector(FONT)) document.head.append(document.importNode(font));
   // Their size decides where the preview fits.
   const pictures = parts.flatMap((part) => [...part.querySelectorAll("img")]);
   await Promise.all(pictures.map((picture) => picture.decode().catch(() => undefined)));
