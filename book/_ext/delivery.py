@@ -68,7 +68,9 @@ def deliver(app: Sphinx, exception: Exception | None) -> None:
 
 def note_files(app: Sphinx, config: Config) -> None:
     """Have all pages written when a style or a script is new: Sphinx looks at the documents alone."""
-    folders = [Path(app.confdir, name) for name in [*config.html_static_path, *config.html_extra_path]]
+    folders = [
+        Path(app.confdir, name) for name in [*config.html_static_path, *config.html_extra_path]
+    ]
     files = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
     config.delivered = sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 

@@ -105,3 +105,10 @@ def unwatched(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context()
     yield context
     context.close()
+
+
+def laid_out(page: Page) -> Page:
+    """The page with all of it laid out, as each part is when a reader comes near."""
+    page.add_style_tag(content="* { content-visibility: visible !important }")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    return page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 ON = {
     "bound": "bound.html",
@@ -16,9 +16,10 @@ ON = {
 
 
 def explorable(page: Page, place: int = 0) -> Locator:
-    """The explorable of a page, come to life."""
-    figure = page.locator(".explorable.alive").nth(place)
-    figure.wait_for()
+    """The explorable of a page, come to life before the eyes of a reader."""
+    figure = page.locator(".explorable").nth(place)
+    figure.scroll_into_view_if_needed()
+    expect(figure).to_contain_class("alive")
     return figure
 
 

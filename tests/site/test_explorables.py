@@ -45,6 +45,25 @@ def test_it_comes_to_life_and_fits(visit, path, width):
     assert over == []
 
 
+@pytest.mark.parametrize(
+    "wake",
+    [
+        lambda page: page.keyboard.press("Shift"),
+        lambda page: page.evaluate("location.hash = '#explore:one-curve?a=70'"),
+        lambda page: page.locator(".explorable").scroll_into_view_if_needed(),
+        lambda page: page.wait_for_timeout(6000),
+    ],
+    ids=["a key", "an address", "a reader who is near", "time"],
+)
+def test_what_is_far_away_waits_until_it_is_wanted(visit, wake):
+    page = visit(ON["one curve"], width=375)
+    page.wait_for_load_state("load")
+    figure = page.locator(".explorable")
+    expect(figure).not_to_contain_class("alive")
+    wake(page)
+    expect(figure).to_contain_class("alive", timeout=2000)
+
+
 @EACH
 def test_axe_finds_nothing(visit, path, theme):
     page = visit(path, theme=theme)

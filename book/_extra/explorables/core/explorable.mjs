@@ -8,6 +8,7 @@ import { html, set, shown } from "./elements.mjs";
 
 const ADDRESS = "#explore:";
 const QUIET = 500; // milliseconds without a change before a change is announced
+const LATEST = 5000; // milliseconds after which it begins in any case
 
 /**
  * Bring every explorable of a name on the page to life. Without this module its static twin stays.
@@ -18,8 +19,32 @@ export function explorable(name, build) {
   for (const element of document.querySelectorAll(`.explorable[data-explorable="${name}"]`)) {
     const data = element.querySelector("script[type='application/json']")?.textContent ?? "{}";
     const figure = new Explorable(/** @type {HTMLElement} */ (element), name);
-    figure.start(build(figure, JSON.parse(data)));
+    whenWanted(figure, () => figure.start(build(figure, JSON.parse(data))));
   }
+}
+
+/**
+ * Begin when a reader comes near, takes the keyboard, or asks by an address; else a while after the page has come, which
+ * has more urgent work before.
+ * @param {Explorable} figure
+ * @param {() => void} begin
+ */
+function whenWanted(figure, begin) {
+  const others = new AbortController();
+  const now = () => {
+    if (others.signal.aborted) return;
+    others.abort();
+    near.disconnect();
+    begin();
+  };
+  const near = new IntersectionObserver((seen) => seen.some((place) => place.isIntersecting) && now(), {
+    rootMargin: "150% 0px",
+  });
+  near.observe(figure.element);
+  addEventListener("keydown", now, { signal: others.signal });
+  addEventListener("hashchange", () => figure.asked && now(), { signal: others.signal });
+  setTimeout(now, LATEST);
+  if (figure.asked) now();
 }
 
 export class Explorable {
@@ -106,7 +131,7 @@ export class Explorable {
     this.element.querySelector(".explorable-twin")?.remove();
     this.element.append(this.root);
     this.element.classList.add("alive");
-    if (location.hash.startsWith(`${ADDRESS}${this.id}?`)) this.element.scrollIntoView();
+    if (this.asked) this.element.scrollIntoView();
     new MutationObserver(() => this.redraw()).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     window.addEventListener("hashchange", () => {
       const asked = this._fromAddress();
@@ -238,15 +263,19 @@ export class Explorable {
     history.replaceState(null, "", `${ADDRESS}${this.id}?${values}`);
   }
 
+  /** Whether the address of the page asks for a state of it. */
+  get asked() {
+    return location.hash.startsWith(`${ADDRESS}${this.id}?`);
+  }
+
   /**
    * The state that the address asks for, if it asks for one that can be shown.
    * @returns {State | undefined}
    */
   _fromAddress() {
-    const start = `${ADDRESS}${this.id}?`;
-    if (!location.hash.startsWith(start)) return undefined;
+    if (!this.asked) return undefined;
     const asked = { ...this._initial };
-    for (const [key, text] of new URLSearchParams(location.hash.slice(start.length))) {
+    for (const [key, text] of new URLSearchParams(location.hash.slice(location.hash.indexOf("?")))) {
       if (key in asked) asked[key] = typeof asked[key] === "number" ? Number(text || NaN) : text;
     }
     return this._valid(asked) ? asked : undefined;
