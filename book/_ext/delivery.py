@@ -57,7 +57,8 @@ def deliver(app: Sphinx, exception: Exception | None) -> None:
     font = mathfont.write(out, list(pages.values()))
     scripts = [f for f in out.rglob("*.*js") if f.name != _INDEX and f.suffix in (".js", ".mjs")]
     try:
-        version = sheets.write(out, list(pages.values()), [f.read_text("utf-8") for f in scripts])
+        texts = [f.read_text("utf-8") for f in scripts]
+        version = sheets.write(out, list(pages.values()), texts, own_files(app))
         for file, page in pages.items():
             page = sheets.with_one_sheet(waiting(icons.without_script(page)), version)
             page = mathfont.with_font(page, font)
@@ -66,12 +67,20 @@ def deliver(app: Sphinx, exception: Exception | None) -> None:
         raise ExtensionError(str(error)) from None
 
 
+def own_files(app: Sphinx) -> dict[str, Path]:
+    """Return the files of the site that are the book's own, by their addresses."""
+    folders = [("_static", "_static/"), ("_extra", "")]
+    return {
+        prefix + file.relative_to(app.srcdir / folder).as_posix(): file
+        for folder, prefix in folders
+        for file in sorted((app.srcdir / folder).rglob("*"))
+        if file.is_file()
+    }
+
+
 def note_files(app: Sphinx, config: Config) -> None:
     """Have all pages written when a style or a script is new: Sphinx looks at the documents alone."""
-    folders = [
-        Path(app.confdir, name) for name in [*config.html_static_path, *config.html_extra_path]
-    ]
-    files = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+    files = own_files(app).values()
     config.delivered = sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -1,14 +1,14 @@
 """The site's style sheet: the theme's and the extensions' sheets in one file, without the rules that no page needs.
 
 A page waits for its sheets before it shows a word. The theme brings 390 KB of rules in one of fourteen files, most of
-them for parts that the book has not.
+them for parts that the book has not. The book's own sheets stay whole: its scripts may make the names of their classes.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -53,8 +53,10 @@ def with_one_sheet(page: str, version: str) -> str:
     return f'{before}\n    <link rel="stylesheet" href="{SHEET}?v={version}" />{after}'
 
 
-def write(out: Path, pages: list[str], scripts: Iterable[str]) -> str:
-    """Write the sheet, and return its version.
+def write(
+    out: Path, pages: list[str], scripts: Iterable[str], whole: Collection[str] = ()
+) -> str:
+    """Write the sheet, with every rule of those that stay `whole`, and return its version.
 
     Raises:
         ValueError: pages name their sheets in orders that no one sheet can keep.
@@ -66,7 +68,11 @@ def write(out: Path, pages: list[str], scripts: Iterable[str]) -> str:
         lists += [before[1].split()] if before else []
     names = _order(lists)
     used = Used(pages, scripts)
-    rules = "\n".join(rule for name in names for rule in _rules(_read(out / name, out), used))
+    rules = "\n".join(
+        rule
+        for name in names
+        for rule in _rules(_read(out / name, out), None if name in whole else used)
+    )
     target.write_text(f"/* {' '.join(names)} */\n{rules}\n", encoding="utf-8")
     return sha256(target.read_bytes()).hexdigest()[:8]
 
@@ -96,12 +102,14 @@ def _read(file: Path, out: Path) -> str:
     return _IMPORT.sub(imported, text)
 
 
-def _rules(text: str, used: Used) -> Iterator[str]:
+def _rules(text: str, used: Used | None) -> Iterator[str]:
     for rule in tinycss2.parse_rule_list(text, skip_comments=True, skip_whitespace=True):
         if rule.type == "error":
             raise ValueError(f"a style sheet cannot be read: {rule.message} in {text[:200]!r}")
         if rule.type == "qualified-rule":
-            selectors = [part for part in _split(rule.prelude) if _needed(part, used)]
+            selectors = [
+                part for part in _split(rule.prelude) if used is None or _needed(part, used)
+            ]
             if selectors:
                 yield f"{','.join(map(_written, selectors))}{{{_written(rule.content)}}}"
         elif rule.lower_at_keyword in ("media", "supports") and rule.content is not None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from base64 import b64encode
+from collections.abc import Collection
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -165,12 +166,25 @@ def test_scripts_wait_in_their_order_and_the_theme_is_decided_first() -> None:
     assert "prefers-color-scheme" in found[0].get_text()
 
 
-def sheet(folder: Path, css: str, body: str = '<p class="used">', script: str = "") -> str:
+def sheet(
+    folder: Path,
+    css: str,
+    body: str = '<p class="used">',
+    script: str = "",
+    whole: Collection[str] = (),
+) -> str:
     (folder / "_static" / "deep").mkdir(parents=True, exist_ok=True)
     (folder / "_static" / "deep" / "a.css").write_text(css)
     link = '<link rel="stylesheet" href="_static/deep/a.css?v=1"/>'
-    sheets.write(folder, [HEAD.format(link, body)], [script])
+    sheets.write(folder, [HEAD.format(link, body)], [script], whole)
     return (folder / sheets.SHEET).read_text().partition("\n")[2].strip()
+
+
+def test_a_sheet_of_the_book_stays_whole(tmp_path: Path) -> None:
+    # A script may give the class: `c${k}`.
+    rule = ".c2{top:0}"
+    assert sheet(tmp_path, rule) == ""
+    assert sheet(tmp_path, rule, whole=["_static/deep/a.css"]) == rule
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,28 @@ def test_what_is_far_away_waits_until_it_is_wanted(visit, wake):
     expect(figure).to_contain_class("alive", timeout=2000)
 
 
+def colours(page: Page) -> list[str]:
+    """Those of the rings of the playground's components, and of their handles."""
+    return page.evaluate("""() => {
+      const shown = (selector, property) => [...document.querySelectorAll(`.explorable ${selector}`)]
+        .filter((part) => !part.hasAttribute("hidden")).map((part) => getComputedStyle(part)[property]);
+      return [...shown(".ring", "stroke"), ...shown(".handle .dot", "fill")];
+    }""")
+
+
+def test_each_component_has_a_colour_of_its_own(visit, theme):
+    page = visit(ON["mixture"], theme=theme)
+    figure = explorable(page)
+    figure.get_by_role("combobox", name="components").select_option("6")
+    settle(figure)
+    rings, dots = colours(page)[:6], colours(page)[6:]
+    assert len(set(rings)) == 6
+    assert "none" not in rings
+    assert dots == rings
+    page.add_style_tag(content=".explorable .c2 { stroke: none }")
+    assert "none" in colours(page)
+
+
 @EACH
 def test_axe_finds_nothing(visit, path, theme):
     page = visit(path, theme=theme)
