@@ -53,9 +53,7 @@ def with_one_sheet(page: str, version: str) -> str:
     return f'{before}\n    <link rel="stylesheet" href="{SHEET}?v={version}" />{after}'
 
 
-def write(
-    out: Path, pages: list[str], scripts: Iterable[str], whole: Collection[str] = ()
-) -> str:
+def write(out: Path, pages: list[str], scripts: Iterable[str], whole: Collection[str] = ()) -> str:
     """Write the sheet, with every rule of those that stay `whole`, and return its version.
 
     Raises:
