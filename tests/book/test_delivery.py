@@ -305,7 +305,7 @@ def test_only_a_page_with_mathematics_waits_for_its_font(tmp_path: Path) -> None
     version = mathfont.write(tmp_path, [plain, page])
     assert mathfont.with_font(plain, version) == plain
     waits = mathfont.with_font(page, version)
-    # Last, so that its source comes before the file's; and still there when the page is finished again.
+    # And once, however often the page is finished.
     assert sheets.linked(waits) == [sheets.SHEET, mathfont.SHEET]
     again = sheets.with_one_sheet(waits, "1")
     assert mathfont.with_font(again, version) == mathfont.with_font(
