@@ -1,7 +1,7 @@
 """The last hand on every page, once all are written: light, quick to show, and closed to what is not the site's.
 
-Each page is read once and written once; the steps are `icons`, `sheets`, `mathfont` and `policy`, and the scripts wait
-until the page is read.
+Each page is read once and written once; the steps are `icons`, `sheets`, `mathfont`, `painting` and `policy`, and the
+scripts wait until the page is read.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import icons
 import mathfont
+import painting
 import policy
 import sheets
 from sphinx.application import Sphinx
@@ -61,7 +62,7 @@ def deliver(app: Sphinx, exception: Exception | None) -> None:
         version = sheets.write(out, list(pages.values()), texts, own_files(app))
         for file, page in pages.items():
             page = sheets.with_one_sheet(waiting(icons.without_script(page)), version)
-            page = mathfont.with_font(page, font)
+            page = painting.with_first_screens(mathfont.with_font(page, font))
             file.write_text(policy.protected(page, file.name), encoding="utf-8")
     except ValueError as error:
         raise ExtensionError(str(error)) from None

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import mathfont
 from bs4 import BeautifulSoup
 
 LIMIT = 200_000
@@ -27,7 +28,6 @@ _IMPORT = re.compile(r"""\b(?:import|from)\s*\(?\s*["']([^"']+)["']""")
 _PACKED = {".woff2", ".png", ".jpg", ".jpeg", ".webp", ".pdf"}
 # A browser asks for a font when a page shows a letter of it.
 _UNASKED = re.compile(r"fa-(brands|regular)-400|\.ttf$")
-_FONT_SHEET = "mathematics-font.css"
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,11 @@ def weigh(file: Path) -> tuple[Weight, list[str]]:
     kinds = {"css": "styles", "js": "scripts", "mjs": "scripts", "woff2": "fonts", "woff": "fonts"}
     sums = dict.fromkeys(["styles", "scripts", "fonts", "pictures"], 0)
     for one in files:
-        kind = "fonts" if one.name == _FONT_SHEET else kinds.get(one.suffix[1:], "pictures")
+        kind = (
+            "fonts"
+            if one.name == Path(mathfont.SHEET).name
+            else kinds.get(one.suffix[1:], "pictures")
+        )
         sums[kind] += weight(one)
     mathematics = "<math" in file.read_text(encoding="utf-8")
     return Weight(file.stem, mathematics, weight(file), **sums), foreign

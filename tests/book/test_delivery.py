@@ -14,6 +14,7 @@ from pathlib import Path
 import delivery
 import icons
 import mathfont
+import painting
 import policy
 import pytest
 import sheets
@@ -315,6 +316,28 @@ def test_only_a_page_with_mathematics_waits_for_its_font(tmp_path: Path) -> None
         assert font.getBestCmap()
     assert "document.fonts.load" in waits
     assert version != mathfont.write(tmp_path, [page, "<math><mi>∑</mi></math>"])
+
+
+def test_a_page_with_mathematics_is_painted_when_its_first_screens_are_read() -> None:
+    formula, text = "<math><mi>x</mi></math>", f"<p>{'a' * 1000}</p>"
+
+    def page(*parts: str) -> str:
+        return HEAD.format("", f"<p>Skip</p><article>{''.join(parts)}</article><p>2026</p>")
+
+    def awaited(before: str) -> str:
+        paragraph = before.partition(f'<p id="{painting.ID}">')[2]
+        return paragraph.partition("</p>")[0]
+
+    long = page(formula, *[text] * 4, "<p>the fifth</p>", text)
+    shown = painting.with_first_screens(long)
+    assert f"<head>{painting.LINK}<meta" in shown
+    assert awaited(shown) == "the fifth"
+    assert painting.with_first_screens(shown) == shown
+    assert (
+        awaited(painting.with_first_screens(page(formula, text, "<p>the last</p>"))) == "the last"
+    )
+    for unchanged in (page(text * 9), page(formula)):
+        assert painting.with_first_screens(unchanged) == unchanged
 
 
 def test_what_is_loaded_by_what_is_loaded_counts(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +17,9 @@ BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 _PACKED = {".woff2", ".png", ".pdf", ".zip", ".whl"}
 
 
-class _Handler(SimpleHTTPRequestHandler):
+class Handler(SimpleHTTPRequestHandler):
+    """Sends what there is."""
+
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args: object) -> None:
@@ -39,9 +41,9 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(site: Path) -> Iterator[str]:
+def served(site: Path, handler: Callable[..., Handler] = Handler) -> Iterator[str]:
     """The address of a site while it is served, with no slash at its end."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=site)) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=site)) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
