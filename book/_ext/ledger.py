@@ -1,7 +1,9 @@
 """The ledger of what was checked: the chapter that the build writes, the marks that lead to it, `ledger.json`.
 
 `python -m emlib.ledger` proves every claim and computes every number. The page `ledger` holds `{{ ledger-counts }}` and
-`% ledger-numbers`, each page below it `% ledger-claims` with a chapter's module: they are replaced by what was found.
+`% ledger-numbers`; each page below it `% ledger-claims` with a chapter's module or, where that has so many claims
+(thirty) that the page would be slow, with some of its files too: `% ledger-claims sequences: factors kalman`. They are
+replaced by what was found.
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ from execution import GENERATIONS_KEPT, digest
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
 PAGE = "ledger"
-CLAIMS = re.compile(r"^% ledger-claims (\w+)$", re.MULTILINE)
+CLAIMS = re.compile(r"^% ledger-claims (\w+)(?:: ([\w ]+))?$", re.MULTILINE)
 CALL = re.compile(r"\b(\w+)\.(\w+)\(\)")
 BUILT = re.compile(r"\bDerivation\(\s*[\"']([^\"']+)[\"']")
 EQUATION = re.compile(r"\{eq\}`([^`]+)`")
@@ -51,6 +54,34 @@ class Ledger:
     def by_formula(self) -> Mapping[str, dict[str, Any]]:
         """The entries by what a page displays of them."""
         return {entry["tex"]: entry for entry in self.entries}
+
+    def listed(self, page: str) -> list[dict[str, Any]]:
+        """The entries that a page of the ledger asks for, by its source."""
+        return [
+            entry
+            for module, homes in CLAIMS.findall(page)
+            for entry in self.entries
+            if entry["module"] == module and (not homes or entry["home"] in homes.split())
+        ]
+
+    def pages(self, env: BuildEnvironment) -> dict[str, str]:
+        """The page of the ledger that lists a derivation, by its label.
+
+        Raises:
+            ExtensionError: one is listed nowhere.
+        """
+        found = {
+            entry["label"]: docname
+            for docname in sorted(ledger_pages(env))
+            for entry in self.listed(Path(env.doc2path(docname)).read_text(encoding="utf-8"))
+        }
+        if missing := [e for e in self.entries if e["label"] not in found]:
+            homes = sorted({f"{entry['module']}: {entry['home']}" for entry in missing})
+            raise ExtensionError(
+                f"No page of the ledger lists the claims of {', '.join(homes)}; "
+                f"add '% ledger-claims {homes[0]}' to one."
+            )
+        return found
 
     def places(self, env: BuildEnvironment) -> dict[str, str]:
         """The document that shows a derivation, by its label.
@@ -120,8 +151,7 @@ def write_page(app: Sphinx, docname: str, source: list[str]) -> None:
     ledger, places = app.env.book_ledger, app.env.book_places  # type: ignore[attr-defined]
 
     def claims(match: re.Match[str]) -> str:
-        chosen = [entry for entry in ledger.entries if entry["module"] == match[1]]
-        return "\n\n".join(claim_entry(entry, ledger, places) for entry in chosen)
+        return "\n\n".join(claim_entry(entry, ledger, places) for entry in ledger.listed(match[0]))
 
     filled = CLAIMS.sub(claims, source[0]).replace("{{ ledger-counts }}", counts_in_words(ledger))
     source[0] = filled.replace("% ledger-numbers", "\n\n".join(numbers_page(ledger)))
@@ -281,7 +311,7 @@ def write_json(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.name != "html" or PAGE not in app.env.found_docs:
         return
     ledger = of(app.env)
-    places = ledger.places(app.env)
+    places, pages = ledger.places(app.env), ledger.pages(app.env)
 
     def address(label: str) -> str | None:
         page = places.get(label)
@@ -292,7 +322,7 @@ def write_json(app: Sphinx, exception: Exception | None) -> None:
             "number": ledger.position[entry["label"]],
             **_timeless(entry),
             "stands": address(entry["label"]),
-            "entry": app.builder.get_target_uri(f"{PAGE}-{entry['module']}")
+            "entry": app.builder.get_target_uri(pages[entry["label"]])
             + f"#ledger-{entry['label']}",
         }
         for entry in ledger.entries

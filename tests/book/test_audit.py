@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ledger import Ledger
 from minibook import CELL, HEADER, build, page, write_book
+from sphinx.errors import ExtensionError
 
 PROVED = r"\begin{aligned}" + "\n" + r"\log(ab) & = \log a + \log b" + "\n" + r"\end{aligned}"
 CLOSE = r"\begin{aligned}" + "\n" + r"\Gamma(x+1) & = x\Gamma(x)" + "\n" + r"\end{aligned}"
@@ -121,6 +124,37 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = build(root)
     assert result.returncode == 0, result.stdout
     return root
+
+
+def test_a_page_of_the_ledger_lists_a_chapter_or_some_of_its_files(tmp_path: Path) -> None:
+    claims = [
+        entry(label, "f", ANEW) | {"home": home}
+        for label, home in [("a", "logs"), ("b", "roots"), ("c", "powers"), ("d", "roots")]
+    ]
+    found = Ledger([*claims, entry("e", "f", ANEW) | {"module": "sums"}], [])
+
+    def labels(asked: str) -> list[str]:
+        return [one["label"] for one in found.listed(f"# Claims\n\n% ledger-claims {asked}\n")]
+
+    assert labels("logs") == ["a", "b", "c", "d"]
+    assert labels("logs: roots") == ["b", "d"]
+    assert labels("logs: powers logs") == ["a", "c"]
+    assert labels("sums: roots") == []
+
+    pages = {
+        "ledger": "",
+        "ledger-logs": "% ledger-claims logs: logs powers",
+        "ledger-sums": "% ledger-claims sums",
+    }
+    for name, text in pages.items():
+        (tmp_path / name).write_text(text)
+    env: Any = SimpleNamespace(found_docs=set(pages), doc2path=lambda name: tmp_path / name)
+    with pytest.raises(ExtensionError, match="lists the claims of logs: roots"):
+        found.pages(env)
+    (tmp_path / "ledger").write_text("% ledger-claims logs: roots")
+    assert found.pages(env) == dict.fromkeys("bd", "ledger") | dict.fromkeys(
+        "ac", "ledger-logs"
+    ) | {"e": "ledger-sums"}
 
 
 def test_what_was_proved_is_marked_and_linked_there_and_back(built: Path) -> None:

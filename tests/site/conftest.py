@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 from server import SITE, chromium, served
 
+PAGES = sorted(file.name for file in SITE.glob("*.html"))
+
 
 @pytest.fixture(scope="session")
 def base_url() -> Iterator[str]:
@@ -105,10 +107,3 @@ def unwatched(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context()
     yield context
     context.close()
-
-
-def laid_out(page: Page) -> Page:
-    """The page with all of it laid out, as each part is when a reader comes near."""
-    page.add_style_tag(content="* { content-visibility: visible !important }")
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
-    return page

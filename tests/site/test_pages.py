@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 from accessibility import violations
-from conftest import laid_out
-from playwright.sync_api import Locator, Page, Route, expect
-from server import SITE
-
-PAGES = sorted(file.name for file in SITE.glob("*.html"))
+from conftest import PAGES
+from playwright.sync_api import Page, expect
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -38,7 +35,7 @@ OPEN = """() => {
 def at_rest(page: Page) -> Page:
     """The page when its colours, which fade in, have come to rest."""
     page.wait_for_load_state("load")
-    laid_out(page).evaluate(REST)
+    page.evaluate(REST)
     return page
 
 
@@ -69,77 +66,6 @@ def test_what_is_folded_is_opened(visit):
     expect(hidden).to_be_hidden()
     assert page.evaluate(OPEN) > 1
     expect(hidden).to_be_visible()
-
-
-SHIFTS = """
-window.shifted = 0;
-new PerformanceObserver((list) => {
-  for (const shift of list.getEntries()) if (!shift.hadRecentInput) window.shifted += shift.value;
-}).observe({ type: "layout-shift", buffered: true });
-"""
-TO_THE_END = """async () => {
-  for (let y = 0; y < document.documentElement.scrollHeight; y += 1500) {
-    scrollTo({ top: y, behavior: "instant" });
-    await new Promise((done) => setTimeout(done, 30));
-  }
-  await new Promise((done) => setTimeout(done, 200));
-  return window.shifted;
-}"""
-
-
-def watched_for_shifts(new_context, name: str, width: int) -> Page:
-    """The page, with a note of all that jumps from its first moment on."""
-    page = new_context(viewport={"width": width, "height": 900}).new_page()
-    page.add_init_script(SHIFTS)
-    page.goto(f"/{name}", wait_until="load")
-    return page
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_nothing_jumps_while_it_is_loaded_and_read(new_context, width, name):
-    # A busy machine may paint while half of a formula's rows are read; the page itself jumps each time.
-    looks = (watched_for_shifts(new_context, name, width).evaluate(TO_THE_END) for _ in range(3))
-    assert any(shifted < 0.02 for shifted in looks)
-
-
-def test_a_jump_would_be_seen(new_context):
-    page = watched_for_shifts(new_context, "bound.html", 1366)
-    page.evaluate("document.querySelector('h1').style.paddingBottom = '300px'")
-    assert page.evaluate(TO_THE_END) > 0.02
-
-
-# Browsers glide there: until the page stands still.
-SCROLLED = """async () => {
-  for (let before = -1; before !== scrollY; ) {
-    before = scrollY;
-    await new Promise((done) => setTimeout(done, 500));
-  }
-}"""
-
-
-def claim_come_for(page: Page) -> Locator:
-    """A claim far down its page, when a reader has followed a link to it from elsewhere."""
-    page.goto("/ledger-families.html#ledger-eq-moth-fit-i")
-    page.wait_for_load_state("load")
-    page.evaluate(SCROLLED)
-    return page.locator("#ledger-eq-moth-fit-i > p").first
-
-
-def test_a_link_leads_to_the_very_claim(visit):
-    expect(claim_come_for(visit("index.html"))).to_be_in_viewport()
-
-
-def test_a_link_that_leads_beside_it_would_be_seen(visit):
-    page = visit("index.html")
-    # Without the condition that the book's own rule has.
-    unsure = "article .ledger-entry { content-visibility: auto !important }"
-
-    def with_rule(route: Route) -> None:
-        answer = route.fetch()
-        route.fulfill(response=answer, body=answer.text() + unsure)
-
-    page.route("**/site.css*", with_rule)
-    expect(claim_come_for(page)).not_to_be_in_viewport()
 
 
 def opens(page: Page, button: str, sidebar: str) -> None:
