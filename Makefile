@@ -24,6 +24,8 @@ endif
 # -W -n --keep-going: every warning and every dangling reference fails the build, and all of them are shown.
 CONFIG := --config _config.yml --path-output "$(CURDIR)"
 STRICT := $(BIN)/jupyter-book build book $(CONFIG) --toc "$(CURDIR)/_toc.yml" -W -n --keep-going
+# What each step of a build takes stands in its log.
+export TIMEFORMAT := (%0R s)
 # What Sphinx has read of the book: renewed whenever a chapter, emlib or the configuration changed.
 READ := _build/.doctrees/environment.pickle
 
@@ -37,17 +39,17 @@ book: $(READY) _build/html/$(PDF) _build/$(EPUB)  ## build the website (_build/h
 	@echo "The website is _build/html/index.html, the PDF is _build/$(PDF), the EPUB _build/$(EPUB)."
 
 $(READ): $(READY) FORCE
-	$(STRICT)
+	time $(STRICT)
 
 _build/$(PDF): $(READ) _config.yml _toc.yml
-	$(STRICT) --builder custom --custom-builder typst
+	time $(STRICT) --builder custom --custom-builder typst
 	cp _build/typst/$(PDF) $@
 
 _build/html/$(PDF): _build/$(PDF)
 	cp $< $@
 
 _build/$(EPUB): $(READ) _config.yml _toc.yml
-	$(STRICT) --builder custom --custom-builder epub
+	time $(STRICT) --builder custom --custom-builder epub
 	cp _build/epub/$(EPUB) $@
 
 chapter: $(READY)  ## build one chapter while you write it: make chapter NAME=bound

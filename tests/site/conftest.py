@@ -86,6 +86,36 @@ def width(request: pytest.FixtureRequest) -> int:
     return request.param
 
 
+Told = Callable[[str, str, float], float]
+
+
+@pytest.fixture
+def told(request: pytest.FixtureRequest) -> Told:
+    """Enter what was found on a page into the table at the end, where the worst stands; and give it back."""
+
+    def enter(page: str, what: str, found: float) -> float:
+        request.node.user_properties.append((page, [what, found]))
+        return found
+
+    return enter
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table, page by page."""
+    worst: dict[str, dict[str, float]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for page, (what, found) in report.user_properties:
+                row = worst.setdefault(page, {})
+                row[what] = max(found, row.get(what, 0))
+    columns = sorted({what for row in worst.values() for what in row})
+    terminalreporter.line("")
+    terminalreporter.line(f"{'worst of each page':30}" + "".join(f"{what:>14}" for what in columns))
+    for page, row in sorted(worst.items()):
+        cells = "".join(f"{row[what]:>14.4g}" if what in row else " " * 14 for what in columns)
+        terminalreporter.line(f"{page:30}{cells}")
+
+
 Visit = Callable[..., Page]
 
 

@@ -25,10 +25,12 @@ BARE_ROOTS = """[...document.querySelectorAll("msqrt")].filter((root) => {
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_root_shows_its_sign(visit, name):
+def test_every_root_shows_its_sign(visit, told, name):
     page = visit(name)
     page.wait_for_load_state("networkidle")
-    assert page.evaluate(BARE_ROOTS) == []
+    bare = page.evaluate(BARE_ROOTS)
+    told(name, "bare roots", len(bare))
+    assert bare == []
 
 
 def test_a_root_without_its_sign_would_be_seen(visit):
@@ -39,10 +41,12 @@ def test_a_root_without_its_sign_would_be_seen(visit):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_formula_of_a_page_is_out_of_reach_on_a_small_phone(visit, name):
+def test_no_formula_of_a_page_is_out_of_reach_on_a_small_phone(visit, told, name):
     page = visit(name, width=320)
     page.wait_for_load_state("networkidle")
-    assert page.evaluate(CUT_OFF) == []
+    cut_off = page.evaluate(CUT_OFF)
+    told(name, "cut off", len(cut_off))
+    assert cut_off == []
     for tab_index, label in page.evaluate(TOO_WIDE):
         assert tab_index == 0
         assert label.startswith("Equation")
