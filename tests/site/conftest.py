@@ -110,10 +110,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 row[what] = max(found, row.get(what, 0))
     columns = sorted({what for row in worst.values() for what in row})
     terminalreporter.line("")
-    terminalreporter.line(f"{'worst of each page':30}" + "".join(f"{what:>14}" for what in columns))
+    terminalreporter.line(f"{'worst of each page':34}" + "".join(f"{what:>14}" for what in columns))
     for page, row in sorted(worst.items()):
         cells = "".join(f"{row[what]:>14.4g}" if what in row else " " * 14 for what in columns)
-        terminalreporter.line(f"{page:30}{cells}")
+        terminalreporter.line(f"{page:34}{cells}")
 
 
 Visit = Callable[..., Page]

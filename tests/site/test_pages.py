@@ -129,3 +129,41 @@ def test_code_is_copied_and_that_is_said(visit):
     expect(page.get_by_role("status").filter(has_text="Copied")).to_be_attached()
     code = button.locator("xpath=preceding-sibling::pre").inner_text()
     assert page.evaluate("navigator.clipboard.readText()").strip() == code.strip()
+
+
+# What is cut off on paper, on A4 with the browser's margins: code, tables, formulas.
+CUT_OFF_ON_PAPER = """[...document.querySelectorAll("article *")]
+  .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1 && box.clientWidth > 1)
+  .filter((box) => ["auto", "hidden", "scroll", "clip"].includes(getComputedStyle(box).overflowX))
+  .map((box) => `${box.tagName}.${box.className}: ${box.scrollWidth} in ${box.clientWidth}`)"""
+# What there is only to be clicked.
+ONLY_FOR_A_SCREEN = "article :is(button, details.hide > summary)"
+
+
+def on_paper(page: Page) -> Page:
+    page.wait_for_load_state("load")
+    page.emulate_media(media="print")
+    return page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_cut_off_on_paper(visit, told, name):
+    page = on_paper(visit(name, width=718))
+    cut_off = page.evaluate(CUT_OFF_ON_PAPER)
+    told(name, "cut on paper", len(cut_off))
+    assert cut_off == []
+
+
+def test_what_is_cut_off_on_paper_would_be_seen(visit):
+    page = on_paper(visit("bound.html", width=718))
+    page.add_style_tag(content="pre { white-space: pre !important; overflow: hidden !important }")
+    assert page.evaluate(CUT_OFF_ON_PAPER) != []
+
+
+def test_what_only_a_screen_can_do_is_not_on_paper(visit):
+    page = visit("bound.html", width=718)
+    page.wait_for_load_state("load")
+    shown = page.locator(ONLY_FOR_A_SCREEN).filter(visible=True)
+    assert shown.count() > 0
+    on_paper(page)
+    expect(shown).to_have_count(0)
