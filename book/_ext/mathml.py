@@ -16,6 +16,7 @@ from math_core import LatexError, LatexToMathML
 from mathfont import unknown_characters
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
@@ -33,8 +34,7 @@ _OWN_MACROS = {"substack": r"\begin{subarray}{c}#1\end{subarray}"}
 _BRACKETS = frozenset("()[]{}|‖∥⟨⟩")
 _TALL = {"mfrac", "mtable", "munder", "munderover", "msqrt", "mroot"}
 # What must not begin a line: a browser would break between a formula and its full stop.
-_CLOSING = tuple(",.;:!?)]}’”'\"–-/")
-_WORD_JOINER = "\u2060"
+_CLOSING = re.compile(r"[,.;:!?)\]}’”'\"–/-]+")
 # More characters than a line on a phone has room for.
 _WIDE = 24
 _logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Mathematics:
         mathml = self.html(node, node.astext(), display=False)
         wide = " wide" if len(re.sub("<[^>]*>", "", mathml)) > _WIDE else ""
         start = writer.starttag(node, "span", "", CLASS=f"math notranslate{wide}")
-        writer.body.append(f"{start}{mathml}</span>{_joiner(node)}")
+        writer.body.append(f"{start}{mathml}</span>")
         raise nodes.SkipNode
 
     def visit_display(self, writer: HTML5Translator, node: nodes.math_block) -> None:
@@ -135,10 +135,22 @@ def _has_bare_rows(text: str) -> bool:
     return False
 
 
-def _joiner(node: nodes.Node) -> str:
-    after = node.next_node(descend=False, siblings=True)
-    follows = isinstance(after, nodes.Text) and after.astext().startswith(_CLOSING)
-    return _WORD_JOINER if follows else ""
+class Unbroken(SphinxPostTransform):
+    """Keeps a formula and the punctuation after it on one line: they become one piece of text."""
+
+    default_priority = 800
+    formats = ("html",)
+
+    def run(self, **_: Any) -> None:
+        """Join them."""
+        for formula in list(self.document.findall(nodes.math)):
+            after = formula.next_node(descend=False, siblings=True)
+            if not isinstance(after, nodes.Text) or not (found := _CLOSING.match(after)):
+                continue
+            joined = nodes.inline(classes=["unbroken"])
+            formula.replace_self(joined)
+            joined += [formula, nodes.Text(found[0])]
+            joined.parent.replace(after, nodes.Text(after[found.end() :]))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -154,4 +166,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "mathml", (mathematics.visit_inline, None), (mathematics.visit_display, None)
     )
     app.connect("config-inited", configure)
+    app.add_post_transform(Unbroken)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

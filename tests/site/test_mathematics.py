@@ -16,6 +16,13 @@ CUT_OFF = """[...document.querySelectorAll("span.math")]
   .filter((box) => box.firstElementChild.getBoundingClientRect().width
     > box.closest("p, li, td, th, dd, div, section").clientWidth + 1)
   .map((box) => box.firstElementChild.getAttribute("alttext"))"""
+# Punctuation after a formula that begins a line.
+LEFT_ALONE = """[...document.querySelectorAll("article .unbroken")].filter((joined) => {
+  const mark = document.createRange();
+  mark.selectNodeContents(joined.lastChild);
+  const at = mark.getBoundingClientRect();
+  return at.width > 0 && at.left < joined.firstElementChild.getBoundingClientRect().right - 3;
+}).map((joined) => joined.textContent)"""
 # Roots that are no wider than what stands under them: the font has no sign for them.
 BARE_ROOTS = """[...document.querySelectorAll("msqrt")].filter((root) => {
   const inside = document.createRange();
@@ -50,6 +57,21 @@ def test_no_formula_of_a_page_is_out_of_reach_on_a_small_phone(visit, told, name
     for tab_index, label in page.evaluate(TOO_WIDE):
         assert tab_index == 0
         assert label.startswith("Equation")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_line_begins_with_what_ends_a_formula(visit, told, name):
+    page = visit(name, width=320)
+    page.wait_for_load_state("load")
+    alone = page.evaluate(LEFT_ALONE)
+    told(name, "marks alone", len(alone))
+    assert alone == []
+
+
+def test_a_line_that_begins_with_a_full_stop_would_be_seen(visit):
+    page = visit("bound.html", width=320)
+    page.add_style_tag(content=".unbroken { white-space: normal !important }")
+    assert page.evaluate(LEFT_ALONE) != []
 
 
 def test_a_formula_that_is_cut_off_would_be_seen(visit):

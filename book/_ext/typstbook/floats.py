@@ -13,7 +13,30 @@ from .source import call, content, escape, optional, string
 _PIXELS = re.compile(r"([\d.]+)(?:px)?")
 _FULL_STOP = re.compile(r"\.(?=\s|$)")
 _PLAIN = (nodes.Text, nodes.math, nodes.emphasis, nodes.strong, nodes.literal)
+# Characters of a row that fit as they are, and of a cell that holds no sentence.
+_ROOMY, _WORDS = 60, 24
 _LENGTH = re.compile(r"[\d.]+(%|pt|cm|mm|in|em)")
+
+
+def _columns(group: nodes.Element, count: int) -> str:
+    """The widths of columns that were given none: those with sentences share what the others leave.
+
+    Typst would have all columns equally wide, and break sentences after every second word.
+    """
+    lengths: list[list[int]] = [[] for _ in range(count)]
+    for row in group.findall(nodes.row):
+        if len(row.children) == count:
+            for column, entry in zip(lengths, row.children, strict=True):
+                column.append(len(entry.astext()))
+    longest = [max(column, default=0) for column in lengths]
+    if sum(longest) <= _ROOMY:
+        return str(count)
+    # Halfway between the mean, which fills all rows alike, and the longest, which would make its own row short.
+    widths = [
+        "auto" if most <= _WORDS else f"{(most + sum(column) / len(column)) / 2:.1f}fr"
+        for most, column in zip(longest, lengths, strict=True)
+    ]
+    return f"({', '.join(widths)},)"
 
 
 def _child(node: nodes.Element, kind: type[nodes.Element]) -> nodes.Element | None:
@@ -112,7 +135,7 @@ class FloatVisitor(BoxVisitor):
         if "colwidths-given" in node["classes"]:
             columns = "(" + "".join(f"{spec['colwidth']}fr, " for spec in specs) + ")"
         else:
-            columns = str(len(specs))
+            columns = _columns(group, len(specs))
         stubs = sum(1 for spec in specs if spec.get("stub"))
         head, body = _child(group, nodes.thead), _child(group, nodes.tbody)
         return call(
