@@ -95,19 +95,20 @@ explorable("mixture", (figure, /** @type {Data} */ data) => {
     figure.change(from(K));
   };
 
+  const buttons = figure.group("controls");
+  const sums = html(figure.root, "p", { class: "sums" });
+  const panels = figure.group("panels");
+  const plane = new Plot(panels, { label: "Points and components", x: data.x, y: data.y, xLabel: data.xLabel, yLabel: data.yLabel, height: 340 });
+  const climb = new Plot(panels, { label: "Energy, bound and log-likelihood, half-step by half-step", x: [0, 12], y: [-1, 0], xLabel: "half-steps", yLabel: "nats", height: 340 });
   const controls = figure.group("controls");
   const count = html(html(controls, "label", { class: "choice", text: "components " }), "select");
   for (let k = 1; k <= 6; k++) html(count, "option", { value: k, text: k });
   count.addEventListener("change", () => restart(Number(count.value)));
   const showModel = figure.choice(controls, { key: "model", label: "covariances", choices: MODELS });
   const showTemperature = figure.slider(controls, { key: "temperature", label: "temperature (1: EM; 0: hard guesses)", min: 0, max: 1, step: 0.05 });
-  const buttons = figure.group("controls");
-  const sums = html(figure.root, "p", { class: "sums" });
-  const panels = figure.group("panels");
-  const plane = new Plot(panels, { label: "Points and components", x: data.x, y: data.y, xLabel: data.xLabel, yLabel: data.yLabel, height: 340 });
-  const climb = new Plot(panels, { label: "Energy, bound and log-likelihood, half-step by half-step", x: [0, 12], y: [-1, 0], xLabel: "half-steps", yLabel: "nats", height: 340 });
   const lines = ["energy", "bound", "level"].map((kind) => climb.line(kind));
   const names = ["energy", "bound", "log-likelihood"].map(() => climb.note("end"));
+  const hint = climb.note("middle");
   const dots = svg(plane.marks, "g");
   const rings = Array.from({ length: 6 }, (_, k) => svg(plane.marks, "path", { class: `ring c${k + 1}` }));
   const handles = rings.map((_, k) => plane.handle({
@@ -210,12 +211,16 @@ explorable("mixture", (figure, /** @type {Data} */ data) => {
     const shownTrace = trace.length ? trace : [parts()];
     const heights = shownTrace.flatMap(({ energy, logLikelihood }) => [energy, logLikelihood]);
     climb.rescale([0, Math.max(12, shownTrace.length)], around(heights));
-    const at = shownTrace.map((_, t) => t);
+    const times = shownTrace.map((_, t) => t);
     const rows = [shownTrace.map((s) => s.energy), shownTrace.map((s) => s.bound), shownTrace.map((s) => s.logLikelihood)];
-    rows.forEach((row, i) => lines[i](at, row));
-    // The words keep out of one another's way: the bound is named below its line, the log-likelihood above.
-    const apart = (climb.y[1] - climb.y[0]) / 100;
-    rows.forEach((row, i) => names[i](climb.x[1], row[row.length - 1] + [2, -5, 2][i] * apart, ["energy", "bound", "log-likelihood"][i]));
+    rows.forEach((row, i) => lines[i](times, row));
+    // The words keep out of one another's way: the log-likelihood is named above its line, the others below it and each other.
+    const word = (climb.y[1] - climb.y[0]) / 18;
+    const [energy, bound, level] = rows.map((row) => row[row.length - 1]);
+    const boundAt = Math.min(bound - word, level + word / 3 - word);
+    const at = [Math.min(energy - word, boundAt - word), boundAt, level + word / 3];
+    names.forEach((name, i) => name(climb.x[1], at[i], trace.length ? ["energy", "bound", "log-likelihood"][i] : ""));
+    hint((climb.x[0] + climb.x[1]) / 2, (climb.y[0] + climb.y[1]) / 2, trace.length ? "" : "each half-step is drawn here");
     figure.showValues();
   };
 });
