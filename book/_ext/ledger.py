@@ -358,10 +358,15 @@ def _log_times(ledger: Ledger) -> None:
 def colophon(app: Sphinx) -> list[str]:
     """What the print tells of the ledger on its last page."""
     found = counts(of(app.env))
+    ways = [
+        f"{found['proved']} equations were proved",
+        f"{found['by lemma']} inequalities follow from a proved lemma",
+    ]
+    if found["numerical"]:
+        ways.append(f"{found['numerical']} equations were compared at random points to 50 digits")
     return [
         f"The build that made this copy checked {found['claims']} claims in {found['derivations']} derivations: "
-        f"{found['proved']} equations were proved, {found['by lemma']} inequalities follow from a proved lemma, "
-        f"{found['numerical']} equations were compared at random points to 50 digits.",
+        f"{', '.join(ways)}.",
         f"Of {found['published numbers']} numbers that others printed, {found['agreeing']} agree to the last digit "
         f"with those computed here; the ledger explains the other {found['explained']}.",
     ]

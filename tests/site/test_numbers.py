@@ -186,6 +186,7 @@ def test_own_points_can_be_pasted_by_keyboard_alone(visit):
     page.keyboard.press("Tab")
     figure.get_by_text("Your own points").focus()
     page.keyboard.press("Enter")
+    expect(figure.locator("textarea")).not_to_have_value("")  # the points as they are
     page.keyboard.press("Tab")
     page.keyboard.press("Control+A")
     page.keyboard.insert_text("0 0\n1 0.5\n0 1\n1 1\n(100; 101)\n101, 100\n100 100\n101 −101")
