@@ -59,6 +59,16 @@ def test_no_formula_of_a_page_is_out_of_reach_on_a_small_phone(visit, told, name
         assert label.startswith("Equation")
 
 
+def test_a_formula_far_down_a_long_list_is_within_reach_when_a_reader_is_there(visit):
+    page = visit("ledger-families-counts.html", width=320)
+    page.wait_for_load_state("load")
+    formula = page.locator("#ledger-eq-moth-fit-i ~ .ledger-entry div.math > .formula").last
+    assert formula.get_attribute("tabindex") is None
+    formula.scroll_into_view_if_needed()
+    formula.evaluate("formula => formula.parentElement.style.width = '60px'")
+    expect(formula).to_have_attribute("tabindex", "0")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_no_line_begins_with_what_ends_a_formula(visit, told, name):
     page = visit(name, width=320)

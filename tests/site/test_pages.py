@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from accessibility import violations
 from conftest import PAGES
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -71,6 +71,35 @@ def test_what_is_folded_is_opened(visit):
     expect(hidden).to_be_visible()
 
 
+# Browsers glide there: until the page stands still.
+SCROLLED = """async () => {
+  for (let before = -1; before !== scrollY; ) {
+    before = scrollY;
+    await new Promise((done) => setTimeout(done, 500));
+  }
+}"""
+
+
+def claim_come_for(page: Page) -> Locator:
+    """A claim far down its page, when a reader has followed a link to it from elsewhere."""
+    page.goto("/ledger-families-counts.html#ledger-eq-moth-fit-i")
+    page.wait_for_load_state("load")
+    page.evaluate(SCROLLED)
+    return page.locator("#ledger-eq-moth-fit-i > p").first
+
+
+def test_a_link_leads_to_the_very_claim(visit):
+    expect(claim_come_for(visit("index.html"))).to_be_in_viewport()
+
+
+def test_a_link_that_leads_beside_it_would_be_seen(visit):
+    page = visit("index.html")
+    claim = claim_come_for(page)
+    page.evaluate("document.querySelector('article h1').style.paddingBottom = '2000px'")
+    page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
+    expect(claim).not_to_be_in_viewport()
+
+
 def opens(page: Page, button: str, sidebar: str) -> None:
     page.wait_for_load_state("load")
     page.locator(f"button.{button}").first.click()
@@ -131,7 +160,7 @@ def test_code_is_copied_and_that_is_said(visit):
     assert page.evaluate("navigator.clipboard.readText()").strip() == code.strip()
 
 
-# What is cut off on paper, on A4 with the browser's margins: code, tables, formulas.
+# What is cut off on paper, on A4 with the browser's margins: code and tables.
 CUT_OFF_ON_PAPER = """[...document.querySelectorAll("article *")]
   .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1 && box.clientWidth > 1)
   .filter((box) => ["auto", "hidden", "scroll", "clip"].includes(getComputedStyle(box).overflowX))
