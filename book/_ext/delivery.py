@@ -21,7 +21,7 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
 _SCRIPT = re.compile(r'<script\b(?![^>]*\b(?:defer|async|type=))([^>]*\bsrc="([^"?]+)[^>]*>)')
-# Sphinx's search begins when the page is ready: that must be after reading/excerpts.mjs, so its script may not wait.
+# Sphinx's search begins when the page is ready: that must be after reading/excerpts.js, so its script may not wait.
 _SEARCH = "searchtools.js"
 _BEFORE_SEARCH = ("documentation_options.js", "doctools.js", _SEARCH)
 # Preloaded they would come before the style sheet, which the page waits for.

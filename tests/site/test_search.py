@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
+from server import SITE
 
 FOUND = {
     "responsibilities": "Why mixtures resist",
@@ -45,3 +48,55 @@ def test_from_any_page_by_keyboard(visit):
     page.keyboard.press("Enter")
     page.wait_for_url("**/search.html?q=entropy")
     assert results(page)
+
+
+WORDS = """(place) => {
+  const copy = place.cloneNode(true);
+  for (const formula of copy.querySelectorAll("math")) formula.replaceWith(" ");
+  return copy.textContent.split(/\\s+/);
+}"""
+
+
+def test_an_excerpt_is_whole_words_from_a_sentence_on(visit):
+    page = visit("search.html?q=Jensen")
+    excerpt = page.locator("#search-results li p.context").first
+    expect(excerpt).to_contain_text(re.compile("^This is Jensen’s inequality for the logarithm"))
+    words = excerpt.evaluate(WORDS)
+    page.locator("#search-results li > a").first.click()
+    page.wait_for_url("**/bound.html")
+    assert set(words) <= {*page.locator("article").evaluate(WORDS), "…"}
+
+
+def test_the_words_of_a_query_are_shown_together(visit):
+    page = visit("search.html?q=logarithm+sum+stopped")
+    excerpt = page.locator("li", has_text="3. Jensen, KL").locator("p.context")
+    expect(excerpt).to_contain_text(re.compile("^The logarithm of a sum stopped us"))
+
+
+def test_a_table_is_shown_by_its_row(visit):
+    page = visit("search.html?q=r_nk")
+    excerpt = page.locator("#search-results li", has_text="Notation").locator("p.context")
+    expect(excerpt).to_contain_text(" · responsibility ")
+
+
+@pytest.mark.parametrize("query", ["r_nk", "γ", "π_k"])
+def test_formulas_in_excerpts_are_formulas_and_fit(visit, query):
+    page = visit(f"search.html?q={query}", width=320)
+    formulas = page.locator("#search-results p.context math")
+    expect(formulas.first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.fonts.check('1em \"STIX Two Math\"')")
+    ends = formulas.evaluate_all("all => all.map((one) => one.getBoundingClientRect().right)")
+    assert max(ends) <= 320
+
+
+def test_from_a_file_titles_are_found(unwatched):
+    page = unwatched.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(error.message))
+    page.on("requestfailed", lambda request: faults.append(request.url))
+    page.goto(f"{SITE.as_uri()}/search.html?q=Jensen")
+    expect(page.get_by_role("status").filter(has_text="found")).to_be_visible()
+    assert "3. Jensen, KL and the bound" in results(page)
+    # Of modules every page has some, and browsers run none from a file.
+    assert [fault for fault in faults if not fault.endswith(".mjs")] == []
