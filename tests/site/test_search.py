@@ -100,3 +100,22 @@ def test_from_a_file_titles_are_found(unwatched):
     assert "3. Jensen, KL and the bound" in results(page)
     # Of modules every page has some, and browsers run none from a file.
     assert [fault for fault in faults if not fault.endswith(".mjs")] == []
+
+
+def test_matches_are_hidden_by_a_button_that_is_there_only_with_them(visit):
+    page = visit("search.html?q=Jensen")
+    assert results(page)
+    page.goto("/bound.html")
+    button = page.get_by_role("button", name="Hide Search Matches")
+    expect(page.locator("article .highlighted").first).to_be_visible()
+    button.click()
+    expect(page.locator(".highlighted")).to_have_count(0)
+    expect(button).to_be_hidden()
+
+
+def test_no_matches_none_to_hide(visit):
+    page = visit("search.html?q=γ")
+    assert results(page)
+    page.goto("/bound.html")
+    expect(page.locator(".highlight-link")).to_have_count(1)
+    expect(page.locator(".highlight-link")).to_be_hidden()

@@ -17,6 +17,15 @@ addEventListener("DOMContentLoaded", () => {
       told.textContent = words === "Copy" ? "" : words;
     }).observe(button, { attributeFilter: [WORDS] });
   }
+  // Sphinx's own address is a script, which the page's policy refuses.
+  const hide = document.querySelector(".highlight-link a");
+  hide?.setAttribute("href", "#");
+  hide?.setAttribute("role", "button");
+  hide?.addEventListener("click", (event) => {
+    event.preventDefault();
+    // @ts-ignore: Sphinx declares it
+    SphinxHighlight.hideSearchWords();
+  });
 });
 
 // The theme lets the keyboard reach what scrolls, but measures only what is to be seen; unfolded code is to be measured again.
