@@ -119,3 +119,12 @@ def test_no_matches_none_to_hide(visit):
     page.goto("/bound.html")
     expect(page.locator(".highlight-link")).to_have_count(1)
     expect(page.locator(".highlight-link")).to_be_hidden()
+
+
+def test_the_key_is_told_while_the_field_is_empty(visit):
+    page = visit("search.html")
+    field = page.locator(".bd-search-container input")
+    key = page.locator(".bd-search-container .search-button__kbd-shortcut")
+    expect(key).to_be_visible()
+    field.fill("entropy")
+    expect(key).to_be_hidden()
