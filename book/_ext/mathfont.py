@@ -15,6 +15,7 @@ from html import unescape
 from io import BytesIO
 from pathlib import Path
 
+import fontTools
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 
@@ -69,10 +70,22 @@ def subset(shown: set[str]) -> bytes:
 
 
 def write(out: Path, pages: list[str]) -> str:
-    """Write the sheet with the font that these pages need, and return its version."""
-    font = b64encode(subset(set().union(*map(characters, pages)))).decode()
-    sheet = f'@font-face{{font-family:"{FAMILY}";src:url("data:font/woff2;base64,{font}") format("woff2")}}\n'
-    (out / SHEET).write_text(sheet, encoding="utf-8")
+    """Write the sheet with the font that these pages need, and return its version.
+
+    One that an earlier build wrote for the same characters stays: to make it takes seconds.
+    """
+    shown, file = set().union(*map(characters, pages)), out / SHEET
+    made_of = [
+        repr((sorted(shown), fontTools.version)).encode(),
+        FONT.read_bytes(),
+        Path(__file__).read_bytes(),
+    ]
+    mark = f"/*{sha256(b''.join(made_of)).hexdigest()}*/"
+    sheet = file.read_text(encoding="utf-8") if file.exists() else ""
+    if not sheet.startswith(mark):
+        font = b64encode(subset(shown)).decode()
+        sheet = f'{mark}@font-face{{font-family:"{FAMILY}";src:url("data:font/woff2;base64,{font}") format("woff2")}}\n'
+        file.write_text(sheet, encoding="utf-8")
     return sha256(sheet.encode()).hexdigest()[:8]
 
 
