@@ -23,6 +23,8 @@ Numbers = Mapping[str, Mapping[str, tuple[int, ...]]]
 
 _SPECIAL = re.compile(r"([\\*_$`\[\]<])")
 _TAG = re.compile(r"\\tag\*?\s*\{[^{}]*\}")
+# What a line that ends with two spaces or a backslash leaves in the tree: its end for HTML and that for LaTeX.
+_LINE_BREAK = {"<br />": "\\\n", r"\\": ""}
 _WRAPPERS = {"inline", "target", "caption", "PassthroughTextElement"}
 
 
@@ -200,6 +202,8 @@ class Writer:
             return f"`{node.astext()}`"
         if isinstance(node, nodes.reference):
             return self._link(node)
+        if isinstance(node, nodes.raw) and node.astext().strip() in _LINE_BREAK:
+            return _LINE_BREAK[node.astext().strip()]
         marks = {"emphasis": "*", "strong": "**"}
         if name not in marks and name not in _WRAPPERS:
             raise ValueError(f"{self.docname}: {name!r} nodes have no Markdown within a line")

@@ -41,6 +41,16 @@ def test_text_keeps_its_emphasis_and_escapes_what_markdown_would_read() -> None:
     assert written(line) == [r"a\_b\*c *d*`e_f`$x_1$"]
 
 
+def test_a_line_may_end_within_a_paragraph() -> None:
+    html, latex = (
+        nodes.raw("", mark, format=name)
+        for name, mark in [("html", "<br />\n"), ("latex", "\\\\\n")]
+    )
+    assert written(paragraph(nodes.Text("a"), html, latex, nodes.Text("b"))) == ["a\\\nb"]
+    with pytest.raises(ValueError, match="'raw' nodes"):
+        written(paragraph(nodes.raw("", "<b>", format="html")))
+
+
 def test_an_equation_has_the_number_of_the_site() -> None:
     block = nodes.math_block("", "a &= b", ids=["equation-a"])
     assert written(block) == ["$$\n\\begin{aligned}a &= b\\end{aligned}\n\\tag{3.5}\n$$"]
