@@ -93,6 +93,8 @@ class InlineVisitor(Visitor):
             return ""
         if isinstance(node.parent, nodes.document):
             return ""  # scripts that the site's extensions append to every page
+        if text.strip() == "<br />":
+            return call("linebreak")
         if (checkbox := _CHECKBOX.fullmatch(text.strip())) is not None:
             return "☑" if "checked=" in checkbox[1] else "☐"
         return self.html(node)

@@ -221,6 +221,11 @@ def test_nothing_is_lost(sample: Sample, shown: str) -> None:
     assert " ".join(shown.split()) in " ".join(text.split())
 
 
+def test_a_line_ends_where_its_author_ended_it(sample: Sample) -> None:
+    lines = "\n".join(sample.texts).splitlines()
+    assert {"A line that ends", "before the next."} <= {line.strip() for line in lines}
+
+
 @pytest.mark.parametrize(
     "hidden",
     ["never seen", 'print("input removed")', 'print("input hidden', "press", "nobody sees"],
