@@ -15,6 +15,7 @@ from .source import array, call, content, escape, optional, string
 Letters = list[tuple[str, list[tuple[str, Any]]]]
 # How Sphinx calls the page of the index, and how print does.
 PLACES: dict[Key, str] = {("genindex", ""): "genindex"}
+INDEX = "Index"
 
 
 def index_of(builder: Builder) -> Letters:
@@ -47,7 +48,7 @@ def index(letters: Letters, labels: Mapping[Key, str]) -> str:
     if not lines:
         return ""
     body = call("index", content("\n".join(lines)))
-    return _chapter("Index", body, PLACES["genindex", ""], wide=True)
+    return _chapter(INDEX, body, PLACES["genindex", ""], wide=True)
 
 
 def _term(level: int, name: str, links: list[tuple[str, str]], labels: Mapping[Key, str]) -> str:

@@ -63,7 +63,8 @@ class TypstBuilder(Builder):
             listed = "\n  ".join(dict.fromkeys(book.problems))
             raise ExtensionError(f"The book cannot be printed:\n  {listed}")
         body = "\n\n".join([*self._body(chapters), *self._back(book, trees, index)])
-        press = Press(Path(self.outdir), self.config.typst_pdf_standards)
+        wide = {self.env.titles[name].astext() for name in trees if self._wide(name)}
+        press = Press(Path(self.outdir), self.config.typst_pdf_standards, wide | {backmatter.INDEX})
         press.write_images(Path(self.srcdir), self.images)
         for name, address in book.codes.items():
             segno.make(address, micro=False).save(str(press.folder / name), border=1)

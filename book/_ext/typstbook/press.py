@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,8 @@ from typing import Any
 import typst
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
+
+from .measure import overfull
 
 _HERE = Path(__file__).parent
 _TEMPLATE = ("book.typ", "template.typ", "code.tmTheme")
@@ -23,10 +25,11 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Press:
-    """Prints into `folder`, to these standards."""
+    """Prints into `folder`, to these standards; the chapters of the titles `wide` have no margin for notes."""
 
     folder: Path
     standards: list[Any]  # typst lists the names that it takes
+    wide: Set[str]
 
     def write_images(self, source: Path, images: Mapping[str, str]) -> None:
         """Copy the images, by their paths under `source`, and the template."""
@@ -72,3 +75,5 @@ class Press:
             raise ExtensionError(f"Typst rejects {source.name}:\n{error.diagnostic}") from None
         for warning in warnings:
             _logger.warning("%s", warning.diagnostic, type="typst")
+        for line in overfull(self.folder / pdf, self.wide):
+            _logger.warning("%s: %s", pdf, line, type="typst", subtype="overfull")

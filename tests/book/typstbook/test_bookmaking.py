@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pypdfium2
@@ -11,10 +10,11 @@ import pytest
 import typst
 from conftest import Sample
 from pypdf import PdfReader
+from typstbook import press
+from typstbook.measure import overfull
 
 CENTIMETRE = 72 / 2.54
-COLUMN, INSIDE, NOTES, GAP = (size * CENTIMETRE for size in (13.7, 2.2, 3.3, 0.5))
-OVERFULL = 10.0
+COLUMN, INSIDE = (size * CENTIMETRE for size in (13.7, 2.2))
 
 
 def words(text: str) -> str:
@@ -108,51 +108,48 @@ def test_the_file_tells_what_it_is(sample: Sample) -> None:
 # ---- Text and margins
 
 
-def letters(path: Path) -> Iterator[tuple[int, float, float, float, str]]:
-    """Each letter of a PDF: page, left and right side, width of the page, and the letter."""
-    for number, page in enumerate(pypdfium2.PdfDocument(path)):
-        text = page.get_textpage()
-        for place in range(text.count_chars()):
-            letter = text.get_text_range(place, 1)
-            if letter.strip():
-                left, _, right, _ = text.get_charbox(place)
-                yield number, left, right, page.get_width(), letter
-
-
-def overfull(path: Path, wide: frozenset[int] = frozenset()) -> set[int]:
-    """The pages on which a letter stands neither in the column nor in the notes beside it."""
-    found = set()
-    for number, left, right, width, _ in letters(path):
-        outer_right = number % 2 == 0
-        start = INSIDE if outer_right else width - INSIDE - COLUMN
-        notes = start + COLUMN + GAP if outer_right else start - GAP - NOTES
-        areas = [(start, COLUMN), (notes, NOTES)]
-        if number in wide:
-            areas = [(2.1 * CENTIMETRE, width - 4.2 * CENTIMETRE)]
-        if not any(at - OVERFULL <= left and right <= at + size + OVERFULL for at, size in areas):
-            found.add(number)
-    return found
-
-
-def set_apart(sample: Sample) -> frozenset[int]:
-    """The pages of other measures: titles, what the sample calls wide, and the index."""
-    notation = page_with(sample, "Notation", start=10)
-    return frozenset({0, 2, notation, len(sample.texts) - 2})
-
-
 @pytest.mark.parametrize("paper", ["", "-letter"])
 def test_no_line_runs_out_of_its_column(sample: Sample, paper: str) -> None:
     path = sample.root / f"_build/typst/sample{paper}.pdf"
-    assert overfull(path, set_apart(sample)) == set()
+    assert list(overfull(path, {"Notation", "Index"})) == []
+    assert list(overfull(path)) != [], "wide pages pass for others"
 
 
-def test_a_line_that_runs_out_is_noticed(tmp_path: Path) -> None:
-    wide = "+".join(f"a_{number}" for number in range(40))
-    margins = "#set page(margin: (inside: 2.2cm, outside: 5.1cm))"
-    for formula, pages in (("$ a $", set()), (f"$ {wide} $", {0})):
-        path = tmp_path / "wide.pdf"
-        typst.compile(f"{margins}\n{formula}".encode(), output=path)
-        assert overfull(path) == pages
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("$ a $", []),
+        ("$ a $ #place(dx: 14.2cm, [A note])", []),
+        ("#box(width: 14.04cm, align(right)[x])", []),
+        (
+            "#box(width: 14.1cm, align(right)[x])",
+            ["page 1 of the file: 'x' runs out of its column"],
+        ),
+        # Far enough to end in the margin, as a note would.
+        ("#box[" + "a" * 80 + "]", ["page 1 of the file: "]),
+        ("#place(dx: -0.5cm)[x]", ["page 1 of the file: 'x' runs out of its column"]),
+    ],
+)
+def test_a_line_that_runs_out_is_noticed_when_it_is_printed(
+    line: str,
+    told: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[str] = []
+    monkeypatch.setattr(
+        press._logger, "warning", lambda text, *words, **_: found.append(text % words)
+    )
+    margins = "(inside: 2.2cm, outside: 5.1cm)"
+    body = (
+        f"#show: rest => {{ set page(width: 21cm, margin: {margins}); rest }}\n#heading[A]\n{line}"
+    )
+    work = press.Press(tmp_path, [], {"Index"})
+    work.write_images(tmp_path, {})
+    work.print_chapter("a", "", body)
+    assert len(found) == len(told)
+    for words, expected in zip(found, told, strict=True):
+        assert words.startswith(f"chapters/a.pdf: {expected}")
 
 
 def test_margin_notes_stand_in_the_margin(sample: Sample) -> None:
