@@ -1,7 +1,8 @@
 """What a page tells of itself: to its reader, to whoever cites it, and to the programs that list it.
 
 The facts go to the templates `about-*.html`. With no address of the site known (`baseurl` in `_config.yml`, or BOOK_URL
-in the environment of the build), what would need one is left out: canonical links, cards' addresses, the sitemap.
+in the environment of the build), what would need one is left out: canonical links, cards' addresses, the sitemap. So it
+is with the repository (`repository: url`, or BOOK_REPOSITORY), whose branch `notebooks` Colab and Binder open.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ class Book:
     url: str
     language: str
     pdf: str
+    repository: str
+    """As in owner/name, on GitHub; empty if there is none."""
 
 
 def know_site(app: Sphinx, config: Config) -> None:
@@ -71,6 +74,13 @@ def know_site(app: Sphinx, config: Config) -> None:
     if url and not re.match(r"https?://[^/]", url):
         raise ValueError(f"the site's address must begin with https:// or http://, not {url!r}")
     config.html_baseurl = url.rstrip("/") + "/" if url else ""
+    public = os.environ.get("BOOK_REPOSITORY") or config.html_theme_options.get("repository_url")
+    owned = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", public or "")
+    if public and not owned:
+        raise ValueError(
+            f"Colab and Binder need a repository as https://github.com/owner/name, not {public!r}"
+        )
+    config.book_repository = owned[1] if owned else ""
     config.book_changes = repr(sorted(last_changes(Path(app.srcdir).parent).items()))
 
 
@@ -86,6 +96,7 @@ def book(config: Config, root: Path) -> Book:
         url=config.html_baseurl,
         language=config.language.replace("_", "-"),
         pdf=config.typst_pdf_name if "typst_pdf_name" in config else "",
+        repository=config.book_repository,
     )
 
 
@@ -224,6 +235,7 @@ def write_sitemap(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Know the address first, fill the templates of each page, list the pages last."""
     app.add_config_value("book_changes", "", "html", str)
+    app.add_config_value("book_repository", "", "html", str)
     app.connect("config-inited", know_site)
     app.connect("html-page-context", to_templates)
     app.connect("build-finished", write_sitemap)

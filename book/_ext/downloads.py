@@ -19,13 +19,12 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from notebooks import without_outputs
+from notebooks import EXTRAS, FOLDER, wheel_name, without_outputs
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 PAGE = "take-away"
-MARK = "% downloads"
-FOLDER = "downloads"
+LISTS, INSTALL = "% downloads", "% install"
 SITE = "exploring-em-site.zip"
 # What was built beside the site: the folder under _build, and the words for a reader.
 BOOKS = {
@@ -47,7 +46,8 @@ def write_page(app: Sphinx, docname: str, source: list[str]) -> None:
             "```{only} typst or epub\n\nThe page of this name on the website has the book as PDF for two papers, "
             "as EPUB and as a ZIP of the site, and each chapter as PDF, notebook and script.\n```"
         )
-        source[0] = source[0].replace(MARK, f"{shown}\n\n{told}")
+        command = f'    python -m pip install "{wheel_name()}[{EXTRAS}]"'
+        source[0] = source[0].replace(LISTS, f"{shown}\n\n{told}").replace(INSTALL, command)
 
 
 def link(file: str, text: str, about: str = "") -> str:
@@ -96,15 +96,6 @@ def numbered(env: BuildEnvironment) -> Iterator[tuple[str, str]]:
             text = Path(env.doc2path(name)).read_text(encoding="utf-8")
             titles = re.findall(r"^# (.+)$", text.partition("\n---\n")[2] or text, re.MULTILINE)
             yield name, titles[0] if titles else name
-
-
-def wheel_name() -> str:
-    """The name of the wheel that hatchling makes of this project."""
-    text = Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8")
-    (name,), (version,) = (
-        re.findall(rf'^{key} = "(.+)"$', text, re.M) for key in ("name", "version")
-    )
-    return f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
 
 
 # ---- The files ---------------------------------------------------------------------------------

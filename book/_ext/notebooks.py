@@ -7,6 +7,7 @@ runs twice. They lie in `_build/typst/notebooks`; `downloads.py` makes the varia
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from typstbook.texmath import Macro
 
+FOLDER = "downloads"
 GLUE = "from myst_nb import glue"
 STAND_IN = '''\
 def glue(name, value, display=True):
@@ -31,6 +33,15 @@ NOTE = (
     "A chapter of *Exploring the EM Algorithm*. Text: CC BY 4.0; code: MIT. "
     "The code needs `emlib` and its extras."
 )
+EXTRAS = "symbolic,figures,sklearn"
+INSTALL = """\
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("emlib") is None:
+    wheel = "exploring-em[{extras}] @ {address}"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", wheel], check=True)"""
 GLUED = "application/papermill.record/text/plain"
 
 
@@ -57,15 +68,21 @@ def write_notebook(app: Sphinx, tree: nodes.document, docname: str) -> None:
     _, executed = cache.merge_match_into_notebook(chapter.notebook)
     folder = Path(app.outdir) / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
-    made = assemble(parts, executed.cells, writer.proofs)
+    made = assemble(parts, executed.cells, writer.proofs, app.config.html_baseurl)
     (folder / f"{docname}.ipynb").write_text(nbformat.writes(made) + "\n", encoding="utf-8")  # type: ignore[no-untyped-call]
 
 
 def assemble(
-    parts: Iterable[Part], source: list[NotebookNode], proofs: Mapping[int, str]
+    parts: Iterable[Part], source: list[NotebookNode], proofs: Mapping[int, str], site: str = ""
 ) -> NotebookNode:
-    """Return a notebook of these parts; a cell of which the text shows nothing stands before the next one."""
+    """Return a notebook of these parts; a cell of which the text shows nothing stands before the next one.
+
+    With the address of the site known, its first cell has the library installed from there where it is missing.
+    """
     cells: list[NotebookNode] = [new_markdown_cell(NOTE)]  # type: ignore[no-untyped-call]
+    if site:
+        install = INSTALL.format(extras=EXTRAS, address=f"{site}{FOLDER}/{wheel_name()}")
+        cells.append(new_code_cell(install))  # type: ignore[no-untyped-call]
     done = -1
 
     def run_up_to(index: int) -> None:
@@ -115,6 +132,15 @@ def shown(output: NotebookNode, proof: str | None) -> NotebookNode:
     if proof is not None and "text/markdown" in data:
         found["data"]["text/markdown"] = proof
     return found
+
+
+def wheel_name() -> str:
+    """The name of the wheel that hatchling makes of this project."""
+    text = Path(__file__).parents[2].joinpath("pyproject.toml").read_text(encoding="utf-8")
+    (name,), (version,) = (
+        re.findall(rf'^{key} = "(.+)"$', text, re.M) for key in ("name", "version")
+    )
+    return f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
 
 
 def without_outputs(notebook: NotebookNode) -> NotebookNode:

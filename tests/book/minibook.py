@@ -76,14 +76,14 @@ REFERENCES = """\
 """
 
 
-def build(root: Path, url: str = "") -> subprocess.CompletedProcess[str]:
-    """Build the website, strictly, for this address of its site."""
+def build(root: Path, url: str = "", repository: str = "") -> subprocess.CompletedProcess[str]:
+    """Build the website, strictly, for this address of its site and this repository."""
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "book"]
     command += ["--config", "_config.yml", "--toc", str(root / "_toc.yml")]
     return subprocess.run(
         [*command, "--path-output", str(root), "-W", "-n", "--keep-going"],
         cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root), "BOOK_URL": url},
+        env=os.environ | {"PYTHONPATH": str(root), "BOOK_URL": url, "BOOK_REPOSITORY": repository},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

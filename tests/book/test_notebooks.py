@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+from importlib.metadata import metadata
 from typing import Any
 
 import pytest
@@ -118,6 +121,26 @@ def test_every_code_cell_has_its_place() -> None:
     assert [cell["id"] for cell in made.cells] == [f"cell-{n}" for n in range(6)]
     with pytest.raises(ValueError, match="cell 1 stands after cell 2"):
         assemble([2, 1], source, {})
+
+
+def test_the_library_is_installed_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = [new_code_cell("a")]
+    install = assemble([0], source, {}, "https://example.org/em/").cells[1]
+    assert assemble([0], source, {}).cells[1].source == "a"
+    asked: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
+    exec(install.source, {})
+    assert asked == []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda *_: None)
+    exec(install.source, {})
+    (wheel,) = (command[-1] for command in asked)
+    name, _, address = wheel.partition(" @ ")
+    assert address.startswith("https://example.org/em/downloads/exploring_em-")
+    told = metadata("exploring-em")
+    assert name == f"{told['Name']}[symbolic,figures,sklearn]"
+    assert address.endswith(f"/exploring_em-{told['Version']}-py3-none-any.whl")
+    extras = set(told.get_all("Provides-Extra") or [])
+    assert {"symbolic", "figures", "sklearn"} <= extras
 
 
 def test_outputs_show_in_plain_jupyter_and_can_be_left_out() -> None:

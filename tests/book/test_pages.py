@@ -40,10 +40,20 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(root, "init", "-q")
     git(root, "add", "book/first.md", "_config.yml")
     git(root, "commit", "-qm", "First", day="1977-05-03")
-    result = build(root, url="https://example.org/em")
+    result = build(root, "https://example.org/em", "https://github.com/owner/a-book.git")
     assert result.returncode == 0, result.stdout
-    (root / "_build" / "html" / "exploring-em.pdf").touch()
+    offer(root)
     return root
+
+
+def offer(root: Path) -> None:
+    """Put what `make book` adds to the site where its pages link to it."""
+    site = root / "_build" / "html"
+    (site / "downloads").mkdir(exist_ok=True)
+    for chapter in ("first", "second"):
+        for form in ("pdf", "ipynb"):
+            (site / "downloads" / f"{chapter}.{form}").touch()
+    (site / "exploring-em.pdf").touch()
 
 
 def git(root: Path, *command: str, day: str = "1977-05-03") -> None:
@@ -127,6 +137,33 @@ def test_a_chapter_tells_its_time_and_its_last_change(built: Path) -> None:
     assert "Last changed" not in page(built, "second")  # git does not know it
 
 
+def test_a_chapter_can_be_taken_and_run(built: Path) -> None:
+    def links(root: Path, name: str) -> list[str]:
+        return [str(link["href"]) for link in soup(root, name).select(".about-line a")]
+
+    own = ["#cite-this", "downloads/second.pdf", "downloads/second.ipynb"]
+    elsewhere = [
+        "https://colab.research.google.com/github/owner/a-book/blob/notebooks/second.ipynb",
+        "https://mybinder.org/v2/gh/owner/a-book/notebooks?labpath=second.ipynb",
+    ]
+    assert links(built, "second") == own + elsewhere
+    assert links(built, "index") == []
+    pdf = '[name="citation_pdf_url"]'
+    assert content(built, "second", pdf) == "https://example.org/em/downloads/second.pdf"
+
+
+@pytest.mark.parametrize(
+    "repository", ["https://example.org/owner/book", "https://github.com/owner"]
+)
+def test_a_repository_that_nobody_can_open_there_is_refused(
+    built: Path, tmp_path: Path, repository: str
+) -> None:
+    root = shutil.copytree(built, tmp_path / "copy", ignore=shutil.ignore_patterns("_build"))
+    result = build(root, repository=repository)
+    assert result.returncode != 0
+    assert "as https://github.com/owner/name, not" in result.stdout
+
+
 def test_a_history_in_part_dates_nothing(built: Path, tmp_path: Path) -> None:
     last_changes.cache_clear()
     assert last_changes(built)["book/first.md"] == date(1977, 5, 3)
@@ -182,6 +219,8 @@ def test_without_an_address_nothing_needs_one(built: Path, tmp_path: Path) -> No
     first = page(root, "first")
     assert "og:url" not in first
     assert 'rel="canonical"' not in first
+    assert "colab" not in first
+    assert "mybinder" not in first
     assert '<base href="/">' in page(root, "404")
 
 
