@@ -160,10 +160,11 @@ def test_code_is_copied_and_that_is_said(visit):
     assert page.evaluate("navigator.clipboard.readText()").strip() == code.strip()
 
 
-# What is cut off on paper, on A4 with the browser's margins: code and tables.
+# What is cut off on paper, on A4 with the browser's margins: code, tables, and formulas.
 CUT_OFF_ON_PAPER = """[...document.querySelectorAll("article *")]
   .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1 && box.clientWidth > 1)
-  .filter((box) => ["auto", "hidden", "scroll", "clip"].includes(getComputedStyle(box).overflowX))
+  .filter((box) => box.matches("div.math > .formula")
+    || ["auto", "hidden", "scroll", "clip"].includes(getComputedStyle(box).overflowX))
   .map((box) => `${box.tagName}.${box.className}: ${box.scrollWidth} in ${box.clientWidth}`)"""
 # What there is only to be clicked.
 ONLY_FOR_A_SCREEN = "article :is(button, details.hide > summary)"
@@ -183,9 +184,17 @@ def test_nothing_is_cut_off_on_paper(visit, told, name):
     assert cut_off == []
 
 
-def test_what_is_cut_off_on_paper_would_be_seen(visit):
-    page = on_paper(visit("bound.html", width=718))
-    page.add_style_tag(content="pre { white-space: pre !important; overflow: hidden !important }")
+@pytest.mark.parametrize(
+    ("name", "style"),
+    [
+        ("bound.html", "pre { white-space: pre !important; overflow: hidden !important }"),
+        ("ledger-scale.html", "math { font-size: 1.08em !important }"),
+    ],
+)
+def test_what_is_cut_off_on_paper_would_be_seen(visit, name, style):
+    page = on_paper(visit(name, width=718))
+    assert page.evaluate(CUT_OFF_ON_PAPER) == []
+    page.add_style_tag(content=style)
     assert page.evaluate(CUT_OFF_ON_PAPER) != []
 
 
