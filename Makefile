@@ -5,7 +5,7 @@
 SHELL := bash
 .SHELLFLAGS := -eo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book chapter serve test linkcheck check browser site-test lighthouse bench clean lock FORCE
+.PHONY: help book chapter serve test linkcheck reproducible check browser site-test lighthouse bench clean lock FORCE
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,7 +30,7 @@ export TIMEFORMAT := (%0R s)
 READ := _build/.doctrees/environment.pickle
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 book: $(READY) _build/html/$(PDF) _build/$(EPUB)  ## build the website (_build/html), the PDF (_build/exploring-em.pdf), the EPUB beside it, and what can be taken away
 	@$(BIN)/python book/_ext/downloads.py "$(CURDIR)"
@@ -65,6 +65,15 @@ test: $(READY)  ## run every test
 
 linkcheck: book  ## ask other sites for the pages that the book links to (its own links every build checks)
 	$(BIN)/python book/_ext/sitecheck.py _build/html --external
+
+# In another folder and from nothing but the environment: no byte may come from where or when it was made.
+AGAIN := _build/again
+reproducible: book  ## build the commit once more, elsewhere, and compare every file of the site, the PDFs and the EPUB
+	@git diff --quiet HEAD || { echo "The commit is compared with itself: commit first what was changed."; exit 2; }
+	@rm -rf $(AGAIN); git clone --quiet . $(AGAIN); ln -s ../../$(VENV) $(AGAIN)/$(VENV)
+	$(MAKE) --directory $(AGAIN) --assume-old $(READY) book > $(AGAIN).log 2>&1 || { tail -n 50 $(AGAIN).log; exit 1; }
+	diff --recursive --brief _build/html $(AGAIN)/_build/html
+	@rm -rf $(AGAIN); echo "Two builds, the same bytes."
 
 check: $(READY)  ## lint, types, spelling, prose and links of our own sources
 	$(BIN)/ruff check

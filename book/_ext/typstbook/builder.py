@@ -68,6 +68,8 @@ class TypstBuilder(Builder):
         press.write_images(Path(self.srcdir), self.images)
         for name, address in book.codes.items():
             segno.make(address, micro=False).save(str(press.folder / name), border=1)
+        if "#moves(" in body and not book.codes:
+            _logger.info("no QR codes: the site has no address (html_baseurl)")
         written = time.perf_counter()
         press.print_book(self.config.typst_pdf_name, self._show("book"), body)
         for docname in filter(self._number, trees):
