@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from unicodedata import name
 
 from sphinx.application import Sphinx
@@ -16,6 +17,7 @@ from sphinx.search.en import SearchEnglish
 GREEK = "αβγδεζηθικλμνξπρστυφχψω"
 NAMES = {letter: name(letter).split()[-1].lower().replace("lamda", "lambda") for letter in GREEK}
 NAMES |= {"ℓ": "ell", "∑": "sum", "∞": "infty", "∇": "nabla", "∂": "partial"}
+CALL = re.compile(r"(?<=^Search\.setIndex\()|(?=\)$)")
 INDEXED = re.compile(r"(?<![A-Za-z])([A-Za-z]+)_\{?([A-Za-z0-9]+)\}?")
 
 
@@ -40,7 +42,20 @@ class English(SearchEnglish):
         return [*super().split(spelt), *joined]
 
 
+def forget_words(app: Sphinx, exception: Exception | None) -> None:
+    """Take from the index the words that stand on no page any more: Sphinx keeps them, with no page behind them."""
+    file = Path(app.outdir) / "searchindex.js"
+    if exception is not None or app.builder.name != "html" or not file.exists():
+        return
+    before, index, after = CALL.split(file.read_text(encoding="utf-8"))
+    found = json.loads(index)
+    for words in ("terms", "titleterms"):
+        found[words] = {word: pages for word, pages in found[words].items() if pages != []}
+    file.write_text(before + json.dumps(found, sort_keys=True) + after, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Take the place of Sphinx's English."""
     app.add_search_language(English)
+    app.connect("build-finished", forget_words)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
