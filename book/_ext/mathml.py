@@ -148,9 +148,10 @@ class Unbroken(SphinxPostTransform):
             if not isinstance(after, nodes.Text) or not (found := _CLOSING.match(after)):
                 continue
             joined = nodes.inline(classes=["unbroken"])
-            formula.replace_self(joined)
+            line, place = formula.parent, formula.parent.index(formula)
+            # By their places: an equal text may stand before this one.
+            line[place], line[place + 1] = joined, nodes.Text(after[found.end() :])
             joined += [formula, nodes.Text(found[0])]
-            joined.parent.replace(after, nodes.Text(after[found.end() :]))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -21,6 +21,7 @@ TEXT = """\
 # Sums
 
 A sum $x_n$, twice: $x_n$.
+See *one*, *two* and $y$, *three*.
 
 ```{math}
 :label: eq-sum
@@ -190,8 +191,11 @@ def test_a_formula_in_text_keeps_its_full_stop_and_gives_way_on_a_phone(built: P
     assert inline == [
         ("math notranslate", ","),
         ("math notranslate", "."),
+        ("math notranslate", ","),
         ("math notranslate wide", "."),
     ]
+    assert "<em>one</em>, <em>two</em> and <span" in html
+    assert "</math></span>,</span> <em>three</em>." in html
     assert "twice" in html
 
 
