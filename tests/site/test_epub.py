@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from server import SITE
 
 EPUB = SITE / "exploring-em.epub"
@@ -20,6 +21,8 @@ FAULTS = [  # what it must find: the file, what stands there, what must not, and
     ("package.opf", b' properties="mathml"', b"", "OPF-014"),
     ("nav.xhtml", b'href="mixtures.xhtml"', b'href="bound.xhtml"', "WARNING(NAV-011)"),
 ]
+# On the site alone: what unfolds, and what leads elsewhere.
+SITE_ALONE = "details.hide > summary, .about-line, .headerlink"
 PICTURE = re.compile(r'<img [^>]*src="([^"]*)"')
 
 
@@ -94,3 +97,30 @@ def test_no_page_scrolls_sideways(unpacked: Path, unwatched) -> None:
         assert page.evaluate(excess) <= 0, file.name
     page.evaluate("document.body.style.width = '400px'")
     assert page.evaluate(excess) > 0
+
+
+def said(page: str) -> set[str]:
+    """What the paragraphs of a page say, but for its formulas and white space."""
+    soup = BeautifulSoup(page, "html.parser")
+    for part in soup.select(f"math, .eqno, {SITE_ALONE}"):
+        part.decompose()
+    return {"".join(text.get_text().split()) for text in (soup.article or soup).select("p")}
+
+
+@pytest.mark.parametrize("name", [file.name for file in sorted(SITE.glob("*.html"))])
+def test_the_site_says_what_the_epub_says(unpacked: Path, name: str) -> None:
+    twin = unpacked / name.replace(".html", ".xhtml")
+    if not twin.exists():
+        assert name in ("404.html", "search.html")
+        return
+    site, epub = ((path).read_text(encoding="utf-8") for path in (SITE / name, twin))
+    assert said(site) <= said(epub)
+
+
+def test_a_full_stop_that_the_site_lost_would_be_missed(unpacked: Path) -> None:
+    site, epub = (
+        path.read_text(encoding="utf-8") for path in (SITE / "bound.html", unpacked / "bound.xhtml")
+    )
+    lost = re.sub(r"\.(</p>)", r"\1", site, count=1)
+    assert lost != site
+    assert not said(lost) <= said(epub)
