@@ -16,6 +16,7 @@ import mathfont
 import painting
 import policy
 import sheets
+from about import MADE_PAGES
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
@@ -54,6 +55,7 @@ def deliver(app: Sphinx, exception: Exception | None) -> None:
         return
     out = Path(app.outdir)
     pages = {file: file.read_text(encoding="utf-8") for file in sorted(out.glob("*.html"))}
+    pages = clear(app, out, pages)
     icons.trim(out, list(pages.values()))
     font = mathfont.write(out, list(pages.values()))
     scripts = [f for f in out.rglob("*.*js") if f.name != _INDEX and f.suffix in (".js", ".mjs")]
@@ -66,6 +68,25 @@ def deliver(app: Sphinx, exception: Exception | None) -> None:
             file.write_text(policy.protected(page, file.name), encoding="utf-8")
     except ValueError as error:
         raise ExtensionError(str(error)) from None
+
+
+def clear(app: Sphinx, out: Path, pages: dict[Path, str]) -> dict[Path, str]:
+    """Remove what an earlier build made of sources that are gone, lest it be packed and offered; return what stays."""
+    documents = {app.builder.get_target_uri(name) for name in app.env.found_docs}
+    kept = {
+        file: page
+        for file, page in pages.items()
+        if file.name in documents or file.stem in MADE_PAGES
+    }
+    own = own_files(app)
+    folders = {address.partition("/")[0] for address in own if "/" in address} - {"_static"}
+    copied = {file for folder in folders for file in (out / folder).rglob("*") if file.is_file()}
+    stale = {file for file in copied if file.relative_to(out).as_posix() not in own}
+    shown = "".join(kept.values())
+    unused = {file for file in (out / "_images").glob("*") if f"_images/{file.name}" not in shown}
+    for file in {*pages} - {*kept} | stale | unused:
+        file.unlink()
+    return kept
 
 
 def own_files(app: Sphinx) -> dict[str, Path]:

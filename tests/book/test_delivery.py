@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from base64 import b64encode
@@ -41,6 +42,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def hash_of(script: str) -> str:
     return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+
+
+def test_what_has_no_source_any_more_leaves_the_site(site: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(site.parents[1], tmp_path / "copy")
+    again = root / "_build" / "html"
+    stale = [again / "gone.html", again / "reading" / "gone.mjs", again / "_images" / "gone.svg"]
+    for file in stale:
+        file.parent.mkdir(exist_ok=True)
+        shutil.copyfile(again / "sums.html", file)
+    before = {file for file in again.rglob("*") if file.is_file()}
+    assert build(root).returncode == 0
+    assert before - {file for file in again.rglob("*") if file.is_file()} == {*stale}
 
 
 # The policy

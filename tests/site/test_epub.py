@@ -21,8 +21,8 @@ FAULTS = [  # what it must find: the file, what stands there, what must not, and
     ("package.opf", b' properties="mathml"', b"", "OPF-014"),
     ("nav.xhtml", b'href="mixtures.xhtml"', b'href="bound.xhtml"', "WARNING(NAV-011)"),
 ]
-# On the site alone: what unfolds, and what leads elsewhere.
-SITE_ALONE = "details.hide > summary, .about-line, .headerlink"
+# On the site alone, or no paragraph in the other.
+SITE_ALONE = "details.hide > summary, .about-line, .headerlink, .solution > .admonition-title"
 PICTURE = re.compile(r'<img [^>]*src="([^"]*)"')
 
 
