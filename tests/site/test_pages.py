@@ -54,6 +54,19 @@ def test_everybody_can_read_it_shut_and_open(visit, told, name, width, theme):
     assert found == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("words", ["KL", "zyzzyva"])
+def test_everybody_can_read_what_the_search_found_and_where_it_leads(visit, words, theme):
+    page = visit(f"search.html?q={words}", theme=theme)
+    expect(page.locator("#search-results h2")).to_have_text("Search Results")
+    page.wait_for_load_state("networkidle")
+    assert violations(at_rest(page)) == []
+    results = page.locator("#search-results li a")
+    if results.count():
+        results.first.click()
+        assert violations(at_rest(page)) == []
+
+
 def test_what_not_everybody_can_read_would_be_seen(visit):
     page = visit("404.html")
     page.evaluate("document.querySelector('article p').style.color = '#aaa'")
