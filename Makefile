@@ -41,14 +41,18 @@ book: $(READY) _build/html/$(PDF) _build/$(EPUB)  ## build the website (_build/h
 $(READ): $(READY) FORCE
 	time $(STRICT)
 
-_build/$(PDF): $(READ) _config.yml _toc.yml
+# The address of the site stands in the print and in the notebooks.
+_build/.address: FORCE
+	@mkdir -p $(@D); echo "$(BOOK_URL)" | cmp --silent - $@ || echo "$(BOOK_URL)" > $@
+
+_build/$(PDF): $(READ) _config.yml _toc.yml pyproject.toml _build/.address
 	time $(STRICT) --builder custom --custom-builder typst
 	cp _build/typst/$(PDF) $@
 
 _build/html/$(PDF): _build/$(PDF)
 	cp $< $@
 
-_build/$(EPUB): $(READ) _config.yml _toc.yml
+_build/$(EPUB): $(READ) _config.yml _toc.yml _build/.address
 	time $(STRICT) --builder custom --custom-builder epub
 	cp _build/epub/$(EPUB) $@
 
@@ -68,8 +72,9 @@ linkcheck: book  ## ask other sites for the pages that the book links to (its ow
 
 # In another folder and from nothing but the environment: no byte may come from where or when it was made.
 AGAIN := _build/again
-reproducible: book  ## build the commit once more, elsewhere, and compare every file of the site, the PDFs and the EPUB
+reproducible:  ## build the commit once more, elsewhere, and compare every file of the site, the PDFs and the EPUB
 	@git diff --quiet HEAD || { echo "The commit is compared with itself: commit first what was changed."; exit 2; }
+	$(MAKE) book
 	@rm -rf $(AGAIN); git clone --quiet . $(AGAIN); ln -s ../../$(VENV) $(AGAIN)/$(VENV)
 	$(MAKE) --directory $(AGAIN) --assume-old $(READY) book > $(AGAIN).log 2>&1 || { tail -n 50 $(AGAIN).log; exit 1; }
 	diff --recursive --brief _build/html $(AGAIN)/_build/html

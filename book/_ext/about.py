@@ -1,8 +1,9 @@
 """What a page tells of itself: to its reader, to whoever cites it, and to the programs that list it.
 
 The facts go to the templates `about-*.html`. With no address of the site known (`baseurl` in `_config.yml`, or BOOK_URL
-in the environment of the build), what would need one is left out: canonical links, cards' addresses, the sitemap. So it
-is with the repository (`repository: url`, or BOOK_REPOSITORY), whose branch `notebooks` Colab and Binder open.
+in the environment of the build), what would need one is left out: canonical links, cards' addresses, the sitemap.
+Colab and Binder open the branch `notebooks` of a repository (`book_repository`, or BOOK_REPOSITORY); they need the
+address, too, for a notebook has emlib from the site.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class Book:
     url: str
     language: str
     pdf: str
-    repository: str
-    """As in owner/name, on GitHub; empty if there is none."""
+    notebooks: str
+    """The repository whose branch `notebooks` has them, as in owner/name on GitHub; empty if there is none."""
 
 
 def know_site(app: Sphinx, config: Config) -> None:
@@ -74,13 +75,14 @@ def know_site(app: Sphinx, config: Config) -> None:
     if url and not re.match(r"https?://[^/]", url):
         raise ValueError(f"the site's address must begin with https:// or http://, not {url!r}")
     config.html_baseurl = url.rstrip("/") + "/" if url else ""
-    public = os.environ.get("BOOK_REPOSITORY") or config.html_theme_options.get("repository_url")
-    owned = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", public or "")
+    public = os.environ.get("BOOK_REPOSITORY") or config.book_repository
+    owned = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", public)
     if public and not owned:
         raise ValueError(
             f"Colab and Binder need a repository as https://github.com/owner/name, not {public!r}"
         )
-    config.book_repository = owned[1] if owned else ""
+    config.book_repository = public
+    config.book_notebooks = owned[1] if owned and url else ""
     config.book_changes = repr(sorted(last_changes(Path(app.srcdir).parent).items()))
 
 
@@ -96,7 +98,7 @@ def book(config: Config, root: Path) -> Book:
         url=config.html_baseurl,
         language=config.language.replace("_", "-"),
         pdf=config.typst_pdf_name if "typst_pdf_name" in config else "",
-        repository=config.book_repository,
+        notebooks=config.book_notebooks,
     )
 
 
@@ -218,7 +220,9 @@ def write_sitemap(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.name != "html":
         return
     url, root = app.config.html_baseurl, Path(app.srcdir).parent
+    file = Path(app.outdir) / "sitemap.xml"
     if not url:
+        file.unlink(missing_ok=True)
         logger.info("no sitemap and no canonical links: neither baseurl nor BOOK_URL is set")
         return
     lines = ['<?xml version="1.0" encoding="utf-8"?>']
@@ -229,13 +233,14 @@ def write_sitemap(app: Sphinx, exception: Exception | None) -> None:
         stamp = f"<lastmod>{changed.isoformat()}</lastmod>" if changed else ""
         page = app.builder.get_target_uri(name)
         lines.append(f"<url><loc>{url}{page}</loc>{stamp}</url>")
-    (Path(app.outdir) / "sitemap.xml").write_text("\n".join([*lines, "</urlset>", ""]))
+    file.write_text("\n".join([*lines, "</urlset>", ""]))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Know the address first, fill the templates of each page, list the pages last."""
     app.add_config_value("book_changes", "", "html", str)
     app.add_config_value("book_repository", "", "html", str)
+    app.add_config_value("book_notebooks", "", "html", str)
     app.connect("config-inited", know_site)
     app.connect("html-page-context", to_templates)
     app.connect("build-finished", write_sitemap)

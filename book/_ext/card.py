@@ -78,8 +78,12 @@ def _draw_clusters(ax: Axes) -> None:
 def write(app: Sphinx, exception: Exception | None) -> None:
     """Draw it once; it is shown only where the site's address is known."""
     file = Path(app.outdir) / "card.png"
-    if exception is None and app.builder.name == "html" and app.config.html_baseurl:
+    if exception is not None or app.builder.name != "html":
+        return
+    if app.config.html_baseurl:
         draw(file, app.config.html_title, WORDS)
+    else:
+        file.unlink(missing_ok=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

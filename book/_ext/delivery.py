@@ -10,9 +10,11 @@ import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import icons
 import mathfont
+import notebooks
 import painting
 import policy
 import sheets
@@ -71,20 +73,33 @@ def deliver(app: Sphinx, exception: Exception | None) -> None:
 
 
 def clear(app: Sphinx, out: Path, pages: dict[Path, str]) -> dict[Path, str]:
-    """Remove what an earlier build made of sources that are gone, lest it be packed and offered; return what stays."""
-    documents = {app.builder.get_target_uri(name) for name in app.env.found_docs}
+    """Remove what an earlier build made of sources that are gone, lest it be packed and offered; return what stays.
+
+    Pages and their sources, pictures, and the folders that `_extra` brings: not `_static`, which themes fill, too.
+    """
+    own, found = own_files(app), app.env.found_docs
+    documents = {app.builder.get_target_uri(name) for name in found}
     kept = {
         file: page
         for file, page in pages.items()
-        if file.name in documents or file.stem in MADE_PAGES
+        if file.name in documents | own.keys() or file.stem in MADE_PAGES
     }
-    own = own_files(app)
-    folders = {address.partition("/")[0] for address in own if "/" in address} - {"_static"}
-    copied = {file for folder in folders for file in (out / folder).rglob("*") if file.is_file()}
-    stale = {file for file in copied if file.relative_to(out).as_posix() not in own}
     shown = "".join(kept.values())
-    unused = {file for file in (out / "_images").glob("*") if f"_images/{file.name}" not in shown}
-    for file in {*pages} - {*kept} | stale | unused:
+
+    def stays(file: Path) -> bool:
+        folder, _, name = file.relative_to(out).as_posix().partition("/")
+        match folder:
+            case "_images":
+                return f"_images/{quote(name)}" in shown
+            case "_sources":
+                return name.rpartition(".")[0] in found
+            case "_static" | notebooks.FOLDER:
+                return True
+            case _:
+                return f"{folder}/{name}" in own
+
+    below = {file for file in out.glob("*/**/*") if file.is_file()}
+    for file in {*pages} - {*kept} | {file for file in below if not stays(file)}:
         file.unlink()
     return kept
 

@@ -22,6 +22,7 @@ import nbformat
 from notebooks import EXTRAS, FOLDER, wheel_name, without_outputs
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
 
 PAGE = "take-away"
 LISTS, INSTALL = "% downloads", "% install"
@@ -40,6 +41,8 @@ SIZE = re.compile(r'<span class="size" data-file="([^"]+)">[^<]*</span>')
 def write_page(app: Sphinx, docname: str, source: list[str]) -> None:
     """Fill in the lists: with links on the site, in words in print."""
     if docname == PAGE:
+        if missing := [mark for mark in (LISTS, INSTALL) if f"\n{mark}\n" not in source[0]]:
+            raise ExtensionError(f"{PAGE} needs a line {missing[0]!r}, to be filled in")
         lists = "\n".join([*whole(), *chapters(app.env)])
         shown = f"```{{only}} html and not epub\n\n:::{{raw}} html\n{lists}\n:::\n```"
         told = (
@@ -69,6 +72,8 @@ def whole() -> Iterator[str]:
 
 def chapters(env: BuildEnvironment) -> Iterator[str]:
     """The table of what there is of each chapter."""
+    # As the theme wraps others: it scrolls within itself where it is too wide.
+    yield '<div class="pst-scrollable-table-container">'
     yield '<table class="table"><caption>Each chapter on its own</caption>'
     yield '<thead><tr><th scope="col">Chapter</th><th scope="col">PDF</th>'
     yield '<th scope="col">Notebook</th><th scope="col">Script</th></tr></thead><tbody>'
@@ -86,7 +91,7 @@ def chapters(env: BuildEnvironment) -> Iterator[str]:
             )
             cells += f"<td>{'<br>'.join(links)}</td>"
         yield f'<tr><th scope="row">{html.escape(title)}</th>{cells}</tr>'
-    yield "</tbody></table>"
+    yield "</tbody></table></div>"
 
 
 def numbered(env: BuildEnvironment) -> Iterator[tuple[str, str]]:

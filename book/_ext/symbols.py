@@ -12,6 +12,7 @@ from pathlib import Path
 from unicodedata import name
 
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.search.en import SearchEnglish
 
 GREEK = "αβγδεζηθικλμνξπρστυφχψω"
@@ -47,7 +48,12 @@ def forget_words(app: Sphinx, exception: Exception | None) -> None:
     file = Path(app.outdir) / "searchindex.js"
     if exception is not None or app.builder.name != "html" or not file.exists():
         return
-    before, index, after = CALL.split(file.read_text(encoding="utf-8"))
+    parts = CALL.split(file.read_text(encoding="utf-8"))
+    if len(parts) != 3:
+        raise ExtensionError(
+            f"{file.name} should be one call of Search.setIndex; has Sphinx changed it?"
+        )
+    before, index, after = parts
     found = json.loads(index)
     for words in ("terms", "titleterms"):
         found[words] = {word: pages for word, pages in found[words].items() if pages != []}

@@ -25,6 +25,7 @@ from fontTools.ttLib import TTFont
 from minibook import CELL, HEADER, build, sheet_font, write_book
 
 HEAD = '<html><head><meta charset="utf-8"/>{}</head><body>{}</body></html>'
+PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><path d="M0 0h9v9z"/></svg>'
 PAGES = {
     "index.md": "# Preface\n\n```{tip} A word\nOf advice.\n```\n",
     "sums.md": HEADER + "# Sums\n\nA sum $x_n$.\n\n" + CELL.format("print(1)"),
@@ -47,13 +48,26 @@ def hash_of(script: str) -> str:
 def test_what_has_no_source_any_more_leaves_the_site(site: Path, tmp_path: Path) -> None:
     root = shutil.copytree(site.parents[1], tmp_path / "copy")
     again = root / "_build" / "html"
-    stale = [again / "gone.html", again / "reading" / "gone.mjs", again / "_images" / "gone.svg"]
-    for file in stale:
-        file.parent.mkdir(exist_ok=True)
-        shutil.copyfile(again / "sums.html", file)
+    gone = [
+        "gone.html",
+        "reading/gone.mjs",
+        "folder/gone.txt",
+        "_images/gone.svg",
+        "_sources/gone.md",
+    ]
+    for name in [*gone, "downloads/kept.pdf"]:
+        (again / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(again / "sums.html", again / name)
+    (root / "book" / "_extra" / "kept.html").write_text(HEAD.format("", "Kept"))
     before = {file for file in again.rglob("*") if file.is_file()}
-    assert build(root).returncode == 0
-    assert before - {file for file in again.rglob("*") if file.is_file()} == {*stale}
+    (root / "book" / "my picture.svg").write_text(PICTURE)
+    with (root / "book" / "index.md").open("a") as index:
+        index.write("\n```{image} my picture.svg\n:alt: A triangle\n```\n")
+    result = build(root)
+    assert result.returncode == 0, result.stdout
+    after = {file for file in again.rglob("*") if file.is_file()}
+    assert before - after == {again / name for name in gone}
+    assert {"my picture.svg", "kept.html"} <= {file.name for file in after - before}
 
 
 # The policy

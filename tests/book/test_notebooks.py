@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 from importlib.metadata import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
 from docutils import nodes
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
-from notebooks import GLUE, GLUED, assemble, shown, without_outputs
+from notebooks import EXTRAS, GLUE, GLUED, assemble, shown, without_outputs
 from plainmarkdown import Writer, expanded, quoted
 from sphinx_exercise.nodes import exercise_enumerable_node
 from typstbook.texmath import Macro
@@ -139,6 +140,8 @@ def test_the_library_is_installed_where_it_is_missing(monkeypatch: pytest.Monkey
     told = metadata("exploring-em")
     assert name == f"{told['Name']}[symbolic,figures,sklearn]"
     assert address.endswith(f"/exploring_em-{told['Version']}-py3-none-any.whl")
+    workflow = Path(__file__).parents[2] / ".github" / "workflows" / "publish.yml"
+    assert f'"$wheel[{EXTRAS}]"' in workflow.read_text(), "Binder installs other extras"
     extras = set(told.get_all("Provides-Extra") or [])
     assert {"symbolic", "figures", "sklearn"} <= extras
 

@@ -152,6 +152,22 @@ def test_a_chapter_can_be_taken_and_run(built: Path) -> None:
     assert content(built, "second", pdf) == "https://example.org/em/downloads/second.pdf"
 
 
+def test_a_repository_may_stand_in_the_configuration(built: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(built, tmp_path / "copy")
+    config = (root / "_config.yml").read_text()
+    assert "book_repository: ''" in config
+    config = config.replace("book_repository: ''", "book_repository: https://github.com/a/b")
+    (root / "_config.yml").write_text(config)
+    result = build(root, "https://example.org/em")
+    assert result.returncode == 0, result.stdout
+    assert "/github/a/b/blob/notebooks/second.ipynb" in page(root, "second")
+    result = build(root)
+    assert result.returncode == 0, result.stdout
+    assert "colab" not in page(root, "second"), "notebooks that nobody can run there"
+    assert not (root / "_build" / "html" / "sitemap.xml").exists()
+    assert not (root / "_build" / "html" / "card.png").exists()
+
+
 @pytest.mark.parametrize(
     "repository", ["https://example.org/owner/book", "https://github.com/owner"]
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -17,10 +18,22 @@ BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 _PACKED = {".woff2", ".png", ".pdf", ".zip", ".whl"}
 
 
+@cache
+def base(site: Path) -> str:
+    """The path at which the site will stand, as its page for wrong addresses has it."""
+    page = site / "404.html"
+    found = page.exists() and re.search('<base href="([^"]*)"', page.read_text("utf-8"))
+    return found[1] if found else "/"
+
+
 class Handler(SimpleHTTPRequestHandler):
     """Sends what there is."""
 
     protocol_version = "HTTP/1.1"
+
+    def translate_path(self, path):
+        # A page that is served at any depth asks by the path at which the site will stand.
+        return super().translate_path("/" + path.removeprefix(base(Path(self.directory))))
 
     def log_message(self, *args: object) -> None:
         pass

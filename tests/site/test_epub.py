@@ -108,7 +108,7 @@ def said(page: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", [file.name for file in sorted(SITE.glob("*.html"))])
-def test_the_site_says_what_the_epub_says(unpacked: Path, name: str) -> None:
+def test_the_epub_says_all_that_the_site_says(unpacked: Path, name: str) -> None:
     twin = unpacked / name.replace(".html", ".xhtml")
     if not twin.exists():
         assert name in ("404.html", "search.html")
@@ -117,7 +117,7 @@ def test_the_site_says_what_the_epub_says(unpacked: Path, name: str) -> None:
     assert said(site) <= said(epub)
 
 
-def test_a_full_stop_that_the_site_lost_would_be_missed(unpacked: Path) -> None:
+def test_a_full_stop_that_only_one_has_would_be_seen(unpacked: Path) -> None:
     site, epub = (
         path.read_text(encoding="utf-8") for path in (SITE / "bound.html", unpacked / "bound.xhtml")
     )

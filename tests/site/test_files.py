@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 from conftest import PAGES
+from playwright.sync_api import expect
 from server import SITE
 
 # Served instead of a page that is not there; where nobody serves, nobody is shown it.
@@ -79,6 +80,8 @@ def test_the_search_finds_from_files(unwatched, unpacked):
     page = unwatched.new_page()
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("requestfailed", lambda request: errors.append(request.url))
     page.goto(f"{(unpacked / 'search.html').as_uri()}?q=Jensen")
     page.locator("#search-results li a", has_text="Jensen, KL and the bound").first.wait_for()
-    assert errors == []
+    expect(page.get_by_role("status").filter(has_text="found")).to_be_visible()
+    assert [error for error in errors if not error.endswith(".mjs")] == []

@@ -55,15 +55,17 @@ def test_everybody_can_read_it_shut_and_open(visit, told, name, width, theme):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("words", ["KL", "zyzzyva"])
-def test_everybody_can_read_what_the_search_found_and_where_it_leads(visit, words, theme):
+@pytest.mark.parametrize(("words", "found"), [("KL", True), ("zyzzyva", False)])
+def test_everybody_can_read_what_the_search_found_and_where_it_leads(visit, words, found, theme):
     page = visit(f"search.html?q={words}", theme=theme)
     expect(page.locator("#search-results h2")).to_have_text("Search Results")
     page.wait_for_load_state("networkidle")
     assert violations(at_rest(page)) == []
     results = page.locator("#search-results li a")
-    if results.count():
+    assert (results.count() > 0) == found
+    if found:
         results.first.click()
+        expect(page.locator("article .highlighted").first).to_be_attached()
         assert violations(at_rest(page)) == []
 
 

@@ -6,7 +6,6 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from server import SITE
 
 FOUND = {
     "responsibilities": "Why mixtures resist",
@@ -88,18 +87,6 @@ def test_formulas_in_excerpts_are_formulas_and_fit(visit, query):
     assert page.evaluate("document.fonts.check('1em \"STIX Two Math\"')")
     ends = formulas.evaluate_all("all => all.map((one) => one.getBoundingClientRect().right)")
     assert max(ends) <= 320
-
-
-def test_from_a_file_titles_are_found(unwatched):
-    page = unwatched.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(error.message))
-    page.on("requestfailed", lambda request: faults.append(request.url))
-    page.goto(f"{SITE.as_uri()}/search.html?q=Jensen")
-    expect(page.get_by_role("status").filter(has_text="found")).to_be_visible()
-    assert "3. Jensen, KL and the bound" in results(page)
-    # Of modules every page has some, and browsers run none from a file.
-    assert [fault for fault in faults if not fault.endswith(".mjs")] == []
 
 
 def test_matches_are_hidden_by_a_button_that_is_there_only_with_them(visit):

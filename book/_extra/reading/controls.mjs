@@ -21,6 +21,12 @@ addEventListener("DOMContentLoaded", () => {
   const hide = document.querySelector(".highlight-link a");
   hide?.setAttribute("href", "#");
   hide?.setAttribute("role", "button");
+  hide?.addEventListener("keydown", (event) => {
+    if (event instanceof KeyboardEvent && event.key === " ") {
+      event.preventDefault();
+      hide.dispatchEvent(new MouseEvent("click", { cancelable: true }));
+    }
+  });
   hide?.addEventListener("click", (event) => {
     event.preventDefault();
     // @ts-ignore: Sphinx declares it
