@@ -60,14 +60,14 @@ def test_what_has_no_source_any_more_leaves_the_site(site: Path, tmp_path: Path)
         shutil.copyfile(again / "sums.html", again / name)
     (root / "book" / "_extra" / "kept.html").write_text(HEAD.format("", "Kept"))
     before = {file for file in again.rglob("*") if file.is_file()}
-    (root / "book" / "my picture.svg").write_text(PICTURE)
+    (root / "book" / "größe.svg").write_text(PICTURE)
     with (root / "book" / "index.md").open("a") as index:
-        index.write("\n```{image} my picture.svg\n:alt: A triangle\n```\n")
+        index.write("\n```{image} größe.svg\n:alt: A triangle\n```\n")
     result = build(root)
     assert result.returncode == 0, result.stdout
     after = {file for file in again.rglob("*") if file.is_file()}
     assert before - after == {again / name for name in gone}
-    assert {"my picture.svg", "kept.html"} <= {file.name for file in after - before}
+    assert {"größe.svg", "kept.html"} <= {file.name for file in after - before}
 
 
 # The policy
