@@ -92,8 +92,9 @@ class Gaussians:
 
     @cached_property
     def whiteners(self) -> Float[Array, "k d d"]:
-        """The inverses of the Cholesky factors: whitener (x - mean) has covariance 1."""
-        return np.asarray(np.linalg.inv(self.factors), dtype=np.float64)
+        """The inverses of the Cholesky factors, lower triangular: whitener (x - mean) has covariance 1."""
+        # A general inverse may leave rounding above the diagonal.
+        return np.asarray(np.tril(np.linalg.inv(self.factors)), dtype=np.float64)
 
     @cached_property
     def precisions(self) -> Float[Array, "k d d"]:

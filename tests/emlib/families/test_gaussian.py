@@ -127,6 +127,16 @@ def test_variances_are_the_diagonals():
 # Data
 
 
+@given(seed=st.integers(0, 2**32 - 1), d=st.integers(1, 6))
+def test_whiteners_are_triangular_and_whiten(seed, d):
+    x = np.random.default_rng(seed).normal(size=(20, d)) @ np.diag(np.logspace(-3, 3, d))
+    covariance = x.T @ x
+    gaussians = Gaussians(np.zeros((1, d)), covariance[None])
+    (whitener,) = gaussians.whiteners
+    assert (whitener[np.triu_indices(d, 1)] == 0).all()
+    np.testing.assert_allclose(whitener @ covariance @ whitener.T, np.eye(d), atol=1e-8)
+
+
 def test_numbers_become_one_column_and_vectors_stay():
     assert Gaussian().observations([1, 2]).tolist() == [[1.0], [2.0]]
     assert Gaussian().observations([[1, 2]]).tolist() == [[1.0, 2.0]]
