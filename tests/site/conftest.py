@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request
 from server import SITE, chromium, served
 
 PAGES = sorted(file.name for file in SITE.glob("*.html"))
@@ -114,6 +114,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for page, row in sorted(worst.items()):
         cells = "".join(f"{row[what]:>14.4g}" if what in row else " " * 14 for what in columns)
         terminalreporter.line(f"{page:34}{cells}")
+
+
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def settle(part: Page | Locator) -> None:
+    """Wait until what was changed is drawn, and those who watch sizes have been told."""
+    part.evaluate(FRAMES)
 
 
 Visit = Callable[..., Page]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from conftest import settle
 from playwright.sync_api import Locator, Page, expect
 
 ON = {
@@ -36,10 +37,3 @@ def values(figure: Locator) -> dict[str, str]:
 def numbers(text: str) -> list[float]:
     """The numbers in a text that the book sets."""
     return [float(found) for found in re.findall(r"-?\d+(?:\.\d+)?", text.replace("−", "-"))]
-
-
-def settle(figure: Locator) -> None:
-    """Wait until what was changed is drawn."""
-    figure.evaluate(
-        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    )

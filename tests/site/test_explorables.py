@@ -7,7 +7,8 @@ from datetime import datetime
 
 import pytest
 from accessibility import violations
-from explorables import ON, explorable, numbers, settle, values
+from conftest import settle
+from explorables import ON, explorable, numbers, values
 from playwright.sync_api import Locator, Page, expect
 
 EACH = pytest.mark.parametrize("path", ON.values(), ids=ON)

@@ -6,7 +6,8 @@ import gzip
 import re
 
 import pytest
-from explorables import ON, explorable, settle, values
+from conftest import settle
+from explorables import ON, explorable, values
 from server import SITE
 
 EACH = pytest.mark.parametrize("path", ON.values(), ids=ON)

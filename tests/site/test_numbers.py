@@ -7,7 +7,8 @@ from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
-from explorables import ON, explorable, numbers, settle, values
+from conftest import settle
+from explorables import ON, explorable, numbers, values
 from playwright.sync_api import Locator, Page, expect
 
 from emlib.arrays import softmax

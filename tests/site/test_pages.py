@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from accessibility import violations
-from conftest import PAGES
+from conftest import PAGES, settle
 from playwright.sync_api import Locator, Page, expect
 
 
@@ -37,6 +37,7 @@ def at_rest(page: Page) -> Page:
     """The page when its colours, which fade in, have come to rest."""
     page.wait_for_load_state("load")
     page.evaluate(REST)
+    settle(page)
     return page
 
 
@@ -187,6 +188,7 @@ ONLY_FOR_A_SCREEN = "article :is(button, details.hide > summary)"
 
 def on_paper(page: Page) -> Page:
     page.wait_for_load_state("load")
+    settle(page)  # nobody prints what was not drawn; what is wide is measured then
     page.emulate_media(media="print")
     return page
 

@@ -34,5 +34,15 @@ addEventListener("DOMContentLoaded", () => {
   });
 });
 
-// The theme lets the keyboard reach what scrolls, but measures only what is to be seen; unfolded code is to be measured again.
-document.addEventListener("toggle", () => dispatchEvent(new Event("resize")), true);
+// The theme lets the keyboard reach what scrolls, but measures what is shown at times only: what was folded waits. Here each
+// is measured when it shows, and whenever its size changes.
+const measure = new ResizeObserver((boxes) => {
+  for (const { target } of boxes) {
+    if (!(target instanceof HTMLElement)) continue;
+    const scrolls = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight;
+    target.tabIndex = scrolls ? 0 : -1;
+  }
+});
+addEventListener("DOMContentLoaded", () => {
+  for (const box of document.querySelectorAll("pre, .cell_output > .output, .pst-scrollable-table-container")) measure.observe(box);
+});
