@@ -9,19 +9,24 @@ from sphinx.environment import BuildEnvironment
 
 
 def parts(env: BuildEnvironment) -> Iterator[tuple[str | None, list[str]]]:
-    """Each part's caption and its documents; the root stands before the first part."""
+    """Each part's caption and its documents, without those under them; the root stands before the first part."""
     site = env.config.external_site_map
     yield None, [site.root.docname]
     for part in site.root.subtrees:
-        top = known(env, part.files())
-        yield part.caption, [name for file in top for name in [file, *below(env, file)]]
+        yield part.caption, known(env, part.files())
 
 
-def below(env: BuildEnvironment, docname: str) -> Iterator[str]:
-    """The documents that stand under another one, at any depth."""
-    for child in children(env, docname):
-        yield child
-        yield from below(env, child)
+def documents(env: BuildEnvironment) -> list[str]:
+    """All documents, each before those under it."""
+    return [name for _, tops in parts(env) for top in tops for name, _ in family(env, top)]
+
+
+def family(env: BuildEnvironment, docname: str, depth: int = 0) -> Iterator[tuple[str, int]]:
+    """A document and those that stand under it, with how deep; the root's are the parts'."""
+    yield docname, depth
+    if docname != env.config.root_doc:
+        for child in children(env, docname):
+            yield from family(env, child, depth + 1)
 
 
 def children(env: BuildEnvironment, docname: str) -> list[str]:

@@ -6,6 +6,8 @@ the print are built: it makes the notebooks, the scripts, the wheel of emlib and
 
 from __future__ import annotations
 
+import ast
+import copy
 import html
 import os
 import re
@@ -15,10 +17,12 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import jupytext
 import nbformat
+from nbformat import NotebookNode
 from notebooks import EXTRAS, FOLDER, wheel_name, without_outputs
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -33,6 +37,7 @@ BOOKS = {
     "exploring-em-letter.pdf": ("typst", "PDF for US Letter"),
     "exploring-em.epub": ("epub", "EPUB for e-readers, tablets and phones"),
 }
+FIGURE = re.compile(r"\*\*(Figure [\d.]+)\*\*")
 SIZE = re.compile(r'<span class="size" data-file="([^"]+)">[^<]*</span>')
 
 # ---- The page ----------------------------------------------------------------------------------
@@ -113,9 +118,35 @@ def write_chapter(built: Path, folder: Path) -> None:
     for file, notebook, form in [
         (f"{name}.ipynb", bare, "ipynb"),
         (f"{name}-outputs.ipynb", full, "ipynb"),
-        (f"{name}.py", bare, "py:percent"),
+        (f"{name}.py", as_script(bare), "py:percent"),
     ]:
         (folder / file).write_text(jupytext.writes(notebook, fmt=form), encoding="utf-8")
+
+
+def as_script(notebook: NotebookNode) -> NotebookNode:
+    """Return the notebook for a run without Jupyter: what a cell would show is printed, a figure is saved."""
+    made = copy.deepcopy(notebook)
+    for cell, following in pairwise(made.cells):
+        figure = FIGURE.match(following.source) if following.cell_type == "markdown" else None
+        if cell.cell_type == "code" and figure:
+            cell.source = f'{cell.source}\nplt.savefig("{figure[1].lower().replace(" ", "-")}.svg")\nplt.close()'
+        elif cell.cell_type == "code":
+            cell.source = printing(cell.source)
+    for cell in made.cells:
+        cell.metadata = {}
+    return made
+
+
+def printing(source: str) -> str:
+    """Return code that prints what a notebook would show of it: the value of a last expression."""
+    last = ast.parse(source).body[-1:]
+    if not last or not isinstance(last[0], ast.Expr) or source.split("#")[0].rstrip().endswith(";"):
+        return source
+    value = ast.get_source_segment(source, last[0].value) or ""
+    if value.startswith(("print(", "glue(")):
+        return source
+    lines = source.splitlines()[: last[0].lineno - 1]
+    return "\n".join([*lines, f"print({value})"])
 
 
 def write_wheel(root: Path, folder: Path) -> None:
@@ -132,7 +163,7 @@ def write_zip(site: Path, to: Path) -> None:
         for path in sorted(path for path in site.rglob("*") if path.is_file() and path != to):
             if path.relative_to(site).parts[0] not in ("_sources", ".buildinfo", ".doctrees"):
                 info = zipfile.ZipInfo((Path(to.stem) / path.relative_to(site)).as_posix(), date)
-                info.compress_type = zipfile.ZIP_DEFLATED
+                info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
                 archive.writestr(info, path.read_bytes())
 
 

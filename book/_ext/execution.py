@@ -36,13 +36,15 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 
 GENERATIONS_KEPT = 3  # so that going back to another branch costs nothing
-KERNEL_ARGUMENTS = ["--InlineBackend.figure_formats=svg", "--log-level=ERROR"]
+# SVG for site and print; PNG for the notebooks, where Jupyter shows no SVG before a reader has said to trust it.
+KERNEL_ARGUMENTS = ["--InlineBackend.figure_formats={'svg', 'png'}", "--log-level=ERROR"]
 # Two kernels fill two cores; more BLAS threads only fight, and change the last digits of a sum.
 KERNEL_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
     "SOURCE_DATE_EPOCH": "0",
+    "EMLIB_DISPLAY": "book",
 }
 
 

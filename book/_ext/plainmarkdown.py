@@ -22,9 +22,11 @@ Part = str | int
 Numbers = Mapping[str, Mapping[str, tuple[int, ...]]]
 
 _SPECIAL = re.compile(r"([\\*_$`\[\]<])")
+_DISPLAY = re.compile(r"^\$\$$.*?^\$\$$", re.MULTILINE | re.DOTALL)
 _TAG = re.compile(r"\\tag\*?\s*\{[^{}]*\}")
 # What a line that ends with two spaces or a backslash leaves in the tree: its end for HTML and that for LaTeX.
 _LINE_BREAK = {"<br />": "\\\n", r"\\": ""}
+MOVES = "*On the website of the book this figure moves.*"
 _WRAPPERS = {"inline", "target", "caption", "PassthroughTextElement"}
 
 
@@ -39,8 +41,10 @@ class Writer:
     macros: Mapping[str, Macro] = field(default_factory=dict)
     site: str = ""
     """The address of the site, for links to it; without one, they are words."""
-    proofs: dict[int, str] = field(default_factory=dict)
-    """What cells show in MyST, as plain Markdown, by their index."""
+    sections: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """The numbers of sections, as Sphinx has them: that of the document under an empty name."""
+    proofs: set[int] = field(default_factory=set)
+    """The cells that prove what the text after them says, by their index."""
     _level: int = 0
 
     def blocks(self, parent: nodes.Element, *without: nodes.Node | None) -> Iterator[Part]:
@@ -74,11 +78,16 @@ class Writer:
         self._level -= 1
 
     def _title(self, node: nodes.Element) -> Iterator[Part]:
-        yield f"{'#' * self._level} {self.inline(node)}"
+        places = ["#" + name for name in node.parent["ids"]] + [""] * (self._level == 1)
+        number = next((self.sections[place] for place in places if self.sections.get(place)), ())
+        yield " ".join(
+            filter(None, ["#" * self._level, ".".join(map(str, number)), self.inline(node)])
+        )
 
     def _paragraph(self, node: nodes.Element) -> Iterator[Part]:
         if "equation-source" in node["classes"]:
-            yield f"({self.inline(node)})"
+            if node.next_node(nodes.reference):  # and not only "definition"
+                yield f"({self.inline(node)})"
         elif "ledger-mark" not in node["classes"]:
             yield self.inline(node)
 
@@ -158,16 +167,18 @@ class Writer:
             yield from self.blocks(node)
 
     def _cell(self, node: nodes.Element) -> Iterator[Part]:
-        """The place of a cell, then the captions of its figures; its proofs are kept for its outputs."""
+        """The place of a cell, then the captions of its figures, and what it proves."""
         index: int = node["cell_index"]
         yield index
         for figure in node.findall(nodes.figure):
             caption = _child(figure, nodes.caption)
             if caption is not None:
-                yield self._captioned("figure", figure, caption)
+                moves = f" {MOVES}" if figure.get("explorable") else ""
+                yield self._captioned("figure", figure, caption) + moves
         for box in node.findall(nodes.container):
             if "derivation" in box["classes"]:
-                self.proofs[index] = self._text(box)
+                self.proofs.add(index)
+                yield self._text(box)
 
     def _captioned(self, kind: str, node: nodes.Element, caption: nodes.Element) -> str:
         number = self._number(kind, node)
@@ -211,6 +222,12 @@ class Writer:
 
     def _link(self, node: nodes.Element) -> str:
         words, address = self.inline(node), node.get("refuri", "")
+        if (bare := words.strip()) != words and bare:
+            before, _, after = words.partition(bare)  # a link begins and ends with a word
+            return f"{before}{self._linked(bare, node, address)}{after}"
+        return self._linked(words, node, address)
+
+    def _linked(self, words: str, node: nodes.Element, address: str) -> str:
         if address.startswith(("http://", "https://")):
             return f"[{words}]({address})"
         if not self.site:
@@ -228,8 +245,9 @@ def _child(node: nodes.Element, kind: type[nodes.Element]) -> nodes.Element | No
 
 
 def quoted(text: str) -> str:
-    """Return a text as a quotation."""
-    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+    """Return a text as a quotation, each display on one line: Jupyter takes displays out before quotations."""
+    joined = _DISPLAY.sub(lambda display: " ".join(display[0].split()), text)
+    return "\n".join(f"> {line}".rstrip() for line in joined.splitlines())
 
 
 def expanded(formula: str, macros: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from emlib.display import in_the_book
+
 
 @dataclass(frozen=True)
 class Explorable:
@@ -61,9 +63,16 @@ class Explorable:
         plt.close(self.twin)
         return file.getvalue()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _png(self) -> bytes:
+        file = io.BytesIO()
+        self.twin.savefig(file, format="png", metadata={"Software": None})
+        return file.getvalue()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str | bytes]:
         picture = self._svg(fonttype="path").decode()
-        return {"text/html": self.html(), "image/svg+xml": picture, "text/plain": self.alt}
+        bundle = {"image/svg+xml": picture, "image/png": self._png(), "text/plain": self.alt}
+        # Only a page of the book has the module beside it.
+        return {"text/html": self.html(), **bundle} if in_the_book() else bundle
 
 
 def _compact(svg: bytes) -> str:

@@ -79,7 +79,7 @@ def jensen_two_points() -> Derivation:
 
 @cache
 def jensen() -> Derivation:
-    """The same for an average over K values."""
+    """The same for an average over $K$ values."""
     value = sp.IndexedBase("y", positive=True)
     average = named(r"\bar{y}", sp.Sum(q[j] * value[j], (j, 1, K)))
     under = log_tangent.at({ratio: value[k] / average}).times(q[k]).summed(*states)
@@ -115,7 +115,7 @@ def gibbs_for(left: sp.Expr, right: sp.Expr) -> NonNegative:
 
 @cache
 def decomposition() -> Derivation:
-    """Log-evidence = free energy + KL gap, whatever q is."""
+    """The log-evidence is the free energy plus a KL gap, whatever the guess $q$ is."""
     return (
         Derivation("eq-decomposition", sp.log(evidence), given=(q_is_distribution,))
         .equals(
@@ -146,7 +146,7 @@ def lower_bound() -> Derivation:
 
 @cache
 def touches() -> Derivation:
-    """The bound touches where q is the posterior."""
+    """The bound touches where the guess $q$ is the posterior."""
     at_posterior = sp.Sum(posterior(k) * sp.log(joint[k] / posterior(k)), states)
     return Derivation("eq-touches", at_posterior).equals(
         sp.log(evidence),

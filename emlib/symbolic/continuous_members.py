@@ -112,7 +112,7 @@ at_moments = (eta_1, eta_2), (mu / v, -1 / (2 * v))
 
 @cache
 def normal_natural() -> Derivation:
-    """A normal distribution has two statistics, x and its square, and two natural parameters."""
+    """A normal distribution has two statistics, $x$ and its square, and two natural parameters."""
     first, second = named(r"\eta_1", mu / v), named(r"\eta_2", -1 / (2 * v))
     return Derivation("eq-normal-natural", sp.log(NormalDensity(real_value, mu, v))).equals(
         in_order(

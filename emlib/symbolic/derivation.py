@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias
 import mpmath
 import sympy as sp
 
+from emlib.display import in_the_book
 from emlib.symbolic.inequality import NonNegative
 from emlib.symbolic.notation import latex, meanings_expanded, readable
 from emlib.symbolic.numeric import difference
@@ -29,6 +30,7 @@ Point: TypeAlias = dict[sp.Basic, Any]
 
 DIGITS = 50
 FEWEST_POINTS = 5
+_REFERENCE = re.compile(r"\{eq\}`([^`]+)`")
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Claim:
     @property
     def reason(self) -> str:
         """Why the link holds, for a reader, and where an inequality is an equality; as MyST."""
-        if self.by is None:
+        if self.by is None or not self.by.equality:
             return self.because
         cases = (f"${latex(case.lhs)} = {latex(case.rhs)}$" for case in self.by.equality)
         return f"{self.because}; equality only where {' and '.join(cases)}"
@@ -246,13 +248,8 @@ class Derivation:
         several = len(self.claims) > 1
         return [chr(ord("a") + n) if several else "" for n in range(len(self.claims))]
 
-    def markdown(self) -> str:
-        """The chain as MyST: aligned mathematics with a number, a reason for each line, and what was assumed."""
-        reasons = (
-            # A no-break space keeps the mark with the words before it.
-            f"- {f'({letter}) ' * bool(letter)}{claim.reason}\N{NO-BREAK SPACE}— *{claim.method}*"
-            for letter, claim in zip(self.letters(), self.claims, strict=True)
-        )
+    def myst(self) -> str:
+        """The chain for the book: aligned mathematics with a number, a reason for each line, and what was assumed."""
         return "\n".join(
             [
                 "::::{container} derivation",
@@ -260,11 +257,23 @@ class Derivation:
                 f":label: {self.label}",
                 self.tex(),
                 ":::",
-                *reasons,
+                *self._reasons(),
                 *self.assumptions(),
                 "::::",
             ]
         )
+
+    def markdown(self) -> str:
+        """The same in plain Markdown, as any notebook shows it; other derivations are called by their labels."""
+        told = "\n".join([*self._reasons(), *self.assumptions()])
+        return f"$$\n{self.tex()}\n$$\n\n" + _REFERENCE.sub(r"`\1`", told)
+
+    def _reasons(self) -> list[str]:
+        return [
+            # A no-break space keeps the mark with the words before it.
+            f"- {f'({letter}) ' * bool(letter)}{claim.reason}\N{NO-BREAK SPACE}— *{claim.method}*"
+            for letter, claim in zip(self.letters(), self.claims, strict=True)
+        ]
 
     def assumptions(self) -> list[str]:
         """The given equations, and which symbols are positive, as a last line."""
@@ -276,7 +285,8 @@ class Derivation:
         return [f"- given {', '.join(parts)}"] if parts else []
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/markdown": self.markdown(), "text/plain": repr(self)}
+        shown = self.myst() if in_the_book() else self.markdown()
+        return {"text/markdown": shown, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         chain = " ".join(f"{claim.relation} {claim.right}" for claim in self.claims)

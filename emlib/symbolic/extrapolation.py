@@ -26,8 +26,8 @@ def iterations() -> Derivation:
     needed = named("t", sp.log(tolerance) / sp.log(rho))
     return Derivation("eq-iterations", rho**needed).equals(
         tolerance,
-        because="$\\log\\rho^t=t\\log\\rho$: after $t=\\log\\varepsilon/\\log\\rho$ steps the share "
-        "$\\varepsilon$ of the error is left",
+        because="$\\log\\rho^t=t\\log\\rho$: after $t=\\log\\epsilon/\\log\\rho$ steps the share "
+        "$\\epsilon$ of the error is left",
     )
 
 

@@ -71,7 +71,7 @@ def one_column() -> Derivation:
 
 @cache
 def woodbury() -> Derivation:
-    """The inverse of the covariance of d columns needs the inverse of a matrix of q factors only (Woodbury)."""
+    """The inverse of the covariance of $d$ columns needs the inverse of a matrix of $q$ factors only (Woodbury)."""
     return Derivation("eq-woodbury", covariance.I).equals(
         Psi.I - Psi.I * W * precision.I * W.T * Psi.I,
         because="multiply by $\\Psi+WW^\\top$: what is not the identity cancels",
@@ -135,7 +135,7 @@ def determinant_slope() -> Derivation:
 
 @cache
 def determinant_exchange() -> Derivation:
-    """The same matrix of q factors, with an inverse of size d and with one of size q."""
+    """The same matrix of $q$ factors, with an inverse of size $d$ and with one of size $q$."""
     return Derivation("eq-determinant-exchange", W.T * _grown.I * W).equals(
         _small.I * W.T * Psi.I * W,
         because="as in {eq}`eq-factor-regression`, with $sWW^\\top$ for $WW^\\top$",
@@ -144,7 +144,7 @@ def determinant_exchange() -> Derivation:
 
 @cache
 def determinant_lemma() -> Derivation:
-    """The determinant of d columns is that of the noise times one of q factors (matrix determinant lemma)."""
+    """The determinant of $d$ columns is that of the noise times one of $q$ factors (matrix determinant lemma)."""
     gap = in_order(
         sp.log(sp.Determinant(_small)),
         sp.log(sp.Determinant(Psi)),
@@ -176,7 +176,7 @@ def ppca_mean() -> Derivation:
 
 @cache
 def ppca_covariance() -> Derivation:
-    """With one noise variance for all columns, the posterior covariance is a multiple of an inverse of q factors."""
+    """With one noise variance for all columns, the posterior covariance is a multiple of an inverse of $q$ factors."""
     return Derivation("eq-ppca-covariance", (sp.Identity(q) + W.T * W / v).I).equals(
         v * plain.I, because="put $\\Psi=vI$ in $(I+W^\\top\\Psi^{-1}W)^{-1}$"
     )

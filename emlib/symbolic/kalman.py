@@ -101,7 +101,7 @@ def update() -> Derivation:
 
 @cache
 def variance_left() -> Derivation:
-    """An observation takes the share G of the variance away, and what is left is less than the noise."""
+    """An observation takes the share $G$ of the variance away, and what is left is less than the noise."""
     return (
         Derivation("eq-kalman-gain", in_order(spread, -gain * spread))
         .equals(spread * r / (spread + r), because="$1-G=r/(S+r)$")
@@ -213,7 +213,7 @@ def smoothed_variance() -> Derivation:
 
 @cache
 def lag_one() -> Derivation:
-    """Given the whole sequence, two neighbouring levels have the covariance J P'."""
+    """Given the whole sequence, two neighbouring levels have the later one's variance, times the step's factor, as covariance."""
     covariances = (
         left_over + slope**2 * later_variance,
         slope * later_variance,
@@ -272,7 +272,7 @@ def smoother_is_conditional_mean() -> Derivation:
         "eq-kalman-dense", in_order(-(back - m) / P, a * (later_mean - a * back) / q)
     ).equals(
         0,
-        because="at the smoothed means the slope {eq}`eq-kalman-slope` vanishes in each level, and a normal "
+        because="at the smoothed means the slope of {eq}`eq-kalman-slope` vanishes in each level, and a normal "
         "density is highest at its mean. The last level has no future term and is filtered",
     )
 

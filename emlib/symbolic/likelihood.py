@@ -196,7 +196,7 @@ def log_tangent_line() -> Derivation:
 
 @cache
 def bernoulli_score() -> Derivation:
-    """The slope for a coin, after s successes and f failures."""
+    """The slope for a coin, after $s$ successes and $f$ failures."""
     ell = successes * sp.log(p) + failures * sp.log(1 - p)
     return (
         Derivation("eq-bernoulli-score", sp.Derivative(ell, p))

@@ -69,7 +69,7 @@ def score() -> Derivation:
 
 @cache
 def score_of_any() -> Derivation:
-    """The slope of a mixture's log-likelihood in the mean of any one of its K components."""
+    """The slope of a mixture's log-likelihood in the mean of any one of its $K$ components."""
     pull = (x[n] - means[component]) / variances[component]
     return (
         Derivation("eq-mixture-score-of-any", sp.Derivative(mixture_of_all, means[component]))

@@ -233,7 +233,7 @@ K = sp.Symbol("K", integer=True, positive=True)
 
 @cache
 def kept_numbers() -> Derivation:
-    """Of each component a Gaussian mixture keeps (d+1)(d+2)/2 sums: a count, d first moments, the second moments."""
+    """Of each component a Gaussian mixture keeps $(d+1)(d+2)/2$ sums: a count, $d$ first moments, the second moments."""
     return Derivation(
         "eq-kept-numbers", in_order(1, sp.Sum(1, (i, 1, d)), symmetric_entries)
     ).equals(

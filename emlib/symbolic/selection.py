@@ -51,7 +51,7 @@ symmetric_entries = half * in_order(sp.Sum(sp.Sum(1, _columns), _rows), sp.Sum(1
 
 @cache
 def symmetric_matrix() -> Derivation:
-    """A symmetric matrix in d dimensions has d(d+1)/2 entries of its own."""
+    """A symmetric matrix in $d$ dimensions has $d(d+1)/2$ entries of its own."""
     return Derivation("eq-count-symmetric", symmetric_entries).equals(
         d * (d + 1) / 2,
         because="all entries and once more the diagonal: that counts every pair of entries twice",
@@ -60,7 +60,7 @@ def symmetric_matrix() -> Derivation:
 
 @cache
 def orthogonal_matrix() -> Derivation:
-    """An orthogonal matrix in d dimensions is described by d(d-1)/2 angles."""
+    """An orthogonal matrix in $d$ dimensions is described by $d(d-1)/2$ angles."""
     entries = sp.Sum(sp.Sum(1, _columns), _rows)
     return Derivation("eq-count-orthogonal", in_order(entries, -symmetric_entries)).equals(
         d * (d - 1) / 2,
@@ -95,7 +95,7 @@ def free_ellipsoids() -> Derivation:
 
 @cache
 def mixture_count() -> Derivation:
-    """A mixture of K Gaussians in d dimensions with free covariances has K(d+1)(d+2)/2 - 1 parameters."""
+    """A mixture of $K$ Gaussians in $d$ dimensions with free covariances has $K(d+1)(d+2)/2 - 1$ parameters."""
     total = in_order(components - 1, components * d, free_ellipsoids().start)
     return Derivation("eq-count-mixture", total).equals(
         components * (d + 1) * (d + 2) / 2 - 1,
@@ -113,7 +113,7 @@ whole_line = (-sp.oo, sp.oo)
 
 @cache
 def laplace() -> Derivation:
-    """The area under a log-likelihood that is a parabola is its height times a width that shrinks like one over root N.
+    r"""The area under a log-likelihood that is a parabola is its height times a width that shrinks like $1/\sqrt{N}$.
 
     Source: Schwarz (1978), "Estimating the dimension of a model", Annals of Statistics 6(2).
     """
@@ -156,7 +156,7 @@ sample_size = sp.Symbol("N", positive=True)
 
 @cache
 def what_bic_drops() -> Derivation:
-    """Log-evidence less the best log-likelihood, plus half a logarithm of N for one parameter, stays finite."""
+    """Log-evidence less the best log-likelihood, plus half a logarithm of $N$ for one parameter, stays finite."""
     width = sp.sqrt(2 * sp.pi * v / sample_size)
     density = NormalDensity(x_bar, prior_mean, prior_variance + v / sample_size)
     left = sp.log(width * density.meaning) + sp.log(sample_size) / 2
@@ -176,7 +176,7 @@ coordinates = (i, 1, d)
 
 @cache
 def laplace_in_d() -> Derivation:
-    """In d dimensions every parameter takes half a logarithm of N from the log-evidence, whatever its curvature.
+    """In $d$ dimensions every parameter takes half a logarithm of $N$ from the log-evidence, whatever its curvature.
 
     Source: Schwarz (1978), "Estimating the dimension of a model", Annals of Statistics 6(2).
     """
@@ -301,7 +301,7 @@ def hard_under_soft() -> Derivation:
 
 @cache
 def one_more_component() -> Derivation:
-    """A component may be split into two that are equal, so K + 1 components never fit worse than K."""
+    """A component may be split into two that are equal, so $K + 1$ components never fit worse than $K$."""
     part = sp.Symbol("t", real=True)
     ell = sp.Sum(sp.log(in_order(part * joint_of_k, (1 - part) * joint_of_k, rest[n])), data)
     return Derivation("eq-split", ell).equals(

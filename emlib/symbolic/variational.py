@@ -96,7 +96,7 @@ def entropies_add() -> Derivation:
 
 @cache
 def block_decomposition() -> Derivation:
-    """Log-evidence = free energy of a factorised guess + its divergence from the posterior."""
+    """The log-evidence is the free energy of a factorised guess plus its divergence from the posterior."""
     guess = a[k] * b[j]
     gap = kl_of_blocks(guess, posterior_of_blocks, r"ab \,\|\, r")
     return (
@@ -279,7 +279,7 @@ beta = sp.Symbol("beta", positive=True)
 
 @cache
 def tempered() -> Derivation:
-    """With the entropy divided by beta, no guess does better than the joint raised to the power beta."""
+    r"""With the entropy divided by $\beta$, no guess does better than the joint raised to the power $\beta$."""
     joint = bound.joint
     powers = sp.Sum(joint[i] ** beta, (i, 1, K))
     best = named_entry("q^*", k, joint[k] ** beta / powers)

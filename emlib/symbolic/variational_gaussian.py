@@ -187,7 +187,7 @@ def best_coordinate() -> Derivation:
 
 @cache
 def exclusive() -> Derivation:
-    """No guess without correlation comes nearer to a correlated Gaussian than -1/2 log(1 - rho^2)."""
+    r"""No guess without correlation comes nearer to a correlated Gaussian than $-\tfrac{1}{2}\log(1 - \rho^2)$."""
     of_second = named("K(z_1)", kl_normal(m_2, v_2, regression, w))
     inside = in_order(sp.log(q_1), -sp.log(marginal), of_second)
     squares = named("s", offset_1**2 / sigma_1**2 + (offset_2 - beta * offset_1) ** 2 / w)
@@ -292,7 +292,7 @@ def mean_rate() -> Derivation:
 
 @cache
 def sweep_excess() -> Derivation:
-    """Each sweep leaves the share rho^4 of what the divergence has above its best value."""
+    r"""Each sweep leaves the share $\rho^4$ of what the divergence has above its best value."""
     excess = in_order(
         divergence(updated_1, named("m_2''", updated_2.meaning.subs(m_1, updated_1)), "D'"),
         -divergence(mu_1, mu_2, r"\mathrm{KL}(q^* \,\|\, p)"),

@@ -99,7 +99,7 @@ def natural_step() -> Derivation:
 
 @cache
 def one_observation() -> Derivation:
-    """An observation drawn at random, counted N times, gives the optimum on average."""
+    """An observation drawn at random, counted $N$ times, gives the optimum on average."""
     statistic = sp.IndexedBase("t", real=True)
     prior = sp.Symbol("lambda_0", real=True)
     return Derivation(

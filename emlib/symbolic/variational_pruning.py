@@ -52,7 +52,7 @@ def pruning() -> Derivation:
 
 @cache
 def effective_weight() -> Derivation:
-    """A component with a concentration of x competes as if it had only x - 1/2."""
+    """A component with a concentration of $x$ competes as if it had only $x - 1/2$."""
     c = sp.Symbol("x", positive=True)
     return Derivation("eq-vb-effective", sp.Limit(sp.exp(psi(c)) - c, c, sp.oo)).equals(
         -half,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from card import draw_cover
-from contents import children, moving, parts
+from contents import children, documents, moving, parts
 from docutils import nodes
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from mathfont import characters, subset
@@ -93,13 +93,15 @@ class Builder(Epub3Builder):
         super().write_doc(docname, doctree)
 
     def _where_it_moves(self, docname: str, identifier: str) -> nodes.paragraph:
-        """The line that leads from a static twin to the explorable; only the address where no site is known."""
-        page, site = f"{docname}.html#{identifier}", self.config.html_baseurl
-        place: nodes.Element = nodes.literal(text=page)
+        """The line that leads from a static twin to the explorable; where no site is known, to its page."""
+        page, site = f"{docname}.html", self.config.html_baseurl
         if site:
-            place = nodes.reference("", site + page, refuri=site + page)
-        words = nodes.Text("This figure moves on the site: ")
-        return nodes.paragraph("", "", words, place, classes=["moves"])
+            address = f"{site}{page}#{identifier}"
+            words, place = ": ", nodes.reference("", address, refuri=address)
+        else:
+            words, place = ", on its page ", nodes.literal(text=page)
+        moves = nodes.Text("This figure moves on the website" + words)
+        return nodes.paragraph("", "", moves, place, classes=["moves"])
 
     def handle_page(
         self,
@@ -136,15 +138,14 @@ class Builder(Epub3Builder):
         for _, address in links:
             first.setdefault(address.partition(".xhtml")[0], address)
         return {
-            self._name(docname): first[docname] for docname in self._order() if docname in first
+            self._name(docname): first[docname]
+            for docname in documents(self.env)
+            if docname in first
         }
 
     def _name(self, docname: str) -> str:
         numbers = self.env.toc_secnumbers.get(docname, {}).get("")
         return ".".join(map(str, numbers)) if numbers else self.env.titles[docname].astext()
-
-    def _order(self) -> list[str]:
-        return [docname for _, names in parts(self.env) for docname in names]
 
     def _write(self, name: str, template: str, **facts: Any) -> None:
         config = self.config
@@ -165,7 +166,7 @@ class Builder(Epub3Builder):
         draw_cover(out / _COVER, self.config.html_title, self.config.typst_subtitle)
         shutil.copyfile(_HERE / _STYLE, out / _STYLE)
         (out / _FONT).write_bytes(subset(self._shown))
-        names = ("cover", "title", "nav", *self._order(), "genindex")
+        names = ("cover", "title", "nav", *documents(self.env), "genindex")
         pages = [f"{name}.xhtml" for name in names]
         others = sorted(
             path.relative_to(out).as_posix()
@@ -196,8 +197,7 @@ class Builder(Epub3Builder):
     def _contents(self) -> list[Entry]:
         found: list[Entry] = []
         for caption, names in parts(self.env):
-            under = {child for name in names for child in children(self.env, name)}
-            entries = [self._entry(name) for name in names if name not in under]
+            entries = [self._entry(name) for name in names]
             found += [Entry(caption, below=entries)] if caption else entries
         return [*found, Entry("Index", "genindex.xhtml")]
 

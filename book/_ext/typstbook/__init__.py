@@ -41,8 +41,15 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("typst_subtitle", None, "", str)
     app.add_config_value("typst_description", None, "", str)
     app.add_config_value("typst_keywords", [], "", list)
+    app.add_config_value(
+        "typst_preface", None, "", str
+    )  # what the root document is called in print
+    app.add_config_value(
+        "typst_imprint", [], "", list
+    )  # lines behind the title, such as the licence
     app.add_config_value("typst_wide", [], "", list)  # documents without a margin for notes
     app.add_config_value("typst_colophon", [], "", list)  # the last lines of the last page
     app.add_event("typst-colophon")  # handlers return further lines, to stand before these
+    app.add_event("typst-resolved")  # the trees of all documents, by their names
     app.connect("config-inited", _choose_outputs)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,7 +8,8 @@ from typing import Any
 from docutils import nodes
 
 from .inline import InlineVisitor, alternative
-from .source import array, call, content, optional, string
+from .links import destination
+from .source import array, call, content, escape, optional, string
 
 _COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 _LANGUAGES = {"ipython3": "python", "ipython": "python", "python3": "python"}
@@ -40,12 +41,13 @@ class BlockVisitor(InlineVisitor):
     def visit_title(self, node: nodes.Element) -> str:
         section = node.parent
         number = self._section_number(section["ids"][0])
+        title = self.book.titles.get(self.docname) if self.level == 1 else None
         return call(
             "section",
             str(self.level),
             self.label(section),
             optional(number),
-            content(self.inline(node)),
+            content(escape(title) if title else self.inline(node)),
         )
 
     def _section_number(self, name: str) -> str | None:
@@ -57,6 +59,9 @@ class BlockVisitor(InlineVisitor):
     def visit_paragraph(self, node: nodes.Element) -> str:
         if _GROUND & set(node["classes"]):
             return ""  # printed with its formula
+        below = node.next_node(descend=False, siblings=True)
+        if isinstance(below, nodes.container) and "ledger-entry" in below["classes"]:
+            return call("held", content(self.mark(node) + self.inline(node)))
         return self.mark(node) + self.inline(node)
 
     def visit_compound(self, node: nodes.Element) -> str:
@@ -152,10 +157,18 @@ class BlockVisitor(InlineVisitor):
             "display-math",
             self.label(node),
             shown,
-            content(self.inline(ground)) if ground else "none",
+            self._beside(ground) if ground else "none",
             alternative(node.astext()),
             f"$ {typst} $",
         )
+
+    def _beside(self, ground: nodes.Element) -> str:
+        """What a formula rests on; of an entry of the ledger, its page, too."""
+        keys = [destination(self.docname, link) for link in ground.findall(nodes.reference)]
+        places = [self.book.labels[key] for key in keys if key in self.book.labels]
+        marked = "ledger-mark" in ground["classes"]
+        pages = [call("on-page", string(place)) for place in places if marked]
+        return content(self.inline(ground) + "".join(pages))
 
     def visit_literal_block(self, node: nodes.Element) -> str:
         named = node.get("language", "none")

@@ -158,10 +158,20 @@ class BoxVisitor(BlockVisitor):
         if "derivation" in node["classes"]:
             return call("derivation", self.label(node), content(self.blocks(node)))
         if "ledger-entry" in node["classes"]:
-            return call("ledger-entry", self.label(node), content(self.blocks(node)))
+            title = _first(node, nodes.paragraph)
+            number = next(node.findall(nodes.strong)).astext()
+            return call(
+                "ledger-entry",
+                self.label(node),
+                string(number),
+                content(self.visit(title) if title else ""),
+                content(self.blocks(node, title)),
+            )
         if node.get("nb_element") == "cell_code":
             body = self._cell_body(node)
-            return call("cell", content(body)) if body.strip() else ""
+            # A figure floats, and what floats stands in no box.
+            alone = body.startswith("#captioned-figure(") and "\n\n" not in body
+            return body if alone or not body.strip() else call("cell", content(body))
         if node.get("literal_block"):
             return self.listing(node)
         return self.mark(node) + self.blocks(node)

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import segno
-from contents import moving, parts
+from contents import documents, family, moving, parts
 from docutils import nodes
 from sphinx.builders import Builder
 from sphinx.errors import ExtensionError
@@ -51,18 +51,20 @@ class TypstBuilder(Builder):
     def write(self, *_: object) -> None:
         """Write the sources with their images and compile them."""
         start = time.perf_counter()
-        trees = {
-            docname: self._resolved(docname) for _, names in parts(self.env) for docname in names
-        }
+        trees = {docname: self._resolved(docname) for docname in documents(self.env)}
+        self.events.emit("typst-resolved", trees)
         index = backmatter.index_of(self)
         book = self._book(trees, index)
-        chapters = {
-            docname: FloatVisitor(book, docname).document(tree) for docname, tree in trees.items()
+        texts = {
+            docname: FloatVisitor(book, docname, depth).document(trees[docname])
+            for _, tops in parts(self.env)
+            for top in tops
+            for docname, depth in family(self.env, top)
         }
         if book.problems:
             listed = "\n  ".join(dict.fromkeys(book.problems))
             raise ExtensionError(f"The book cannot be printed:\n  {listed}")
-        body = "\n\n".join([*self._body(chapters), *self._back(book, trees, index)])
+        body = "\n\n".join([*self._body(texts), *self._back(book, trees, index)])
         wide = {self.env.titles[name].astext() for name in trees if self._wide(name)}
         press = Press(Path(self.outdir), self.config.typst_pdf_standards, wide | {backmatter.INDEX})
         press.write_images(Path(self.srcdir), self.images)
@@ -71,9 +73,10 @@ class TypstBuilder(Builder):
         if "#moves(" in body and not book.codes:
             _logger.info("no QR codes: the site has no address (html_baseurl)")
         written = time.perf_counter()
-        press.print_book(self.config.typst_pdf_name, self._show("book"), body)
+        imprint = array([content(line) for line in self._imprint()])
+        press.print_book(self.config.typst_pdf_name, self._show("book", imprint=imprint), body)
         for docname in filter(self._number, trees):
-            alone = "\n\n".join(self._alone(book, docname, trees, chapters[docname]))
+            alone = "\n\n".join(self._alone(book, docname, trees, texts[docname]))
             title = self.env.titles[docname].astext()
             press.print_chapter(docname, self._show("excerpt", chapter=string(title)), alone)
         _logger.info(
@@ -110,16 +113,22 @@ class TypstBuilder(Builder):
             number_formats=self.config.numfig_format,
             equation_separator=self.config.math_numsep,
             mathematics=Converter(self.config.tex_macros),
+            titles={self.config.root_doc: preface}
+            if (preface := self.config.typst_preface)
+            else {},
             site=self.config.html_baseurl,
         )
 
-    def _body(self, chapters: dict[str, str]) -> Iterator[str]:
-        for caption, docnames in parts(self.env):
-            for docname in docnames:
+    def _body(self, texts: dict[str, str]) -> Iterator[str]:
+        """Each chapter, with the documents under it as its sections."""
+        for caption, tops in parts(self.env):
+            for top in tops:
                 opening = call("part", content(escape(caption))) if caption else ""
-                first = opening if docname == docnames[0] else ""
-                yield f"// {docname}"
-                yield backmatter.chapter(first + chapters[docname], self._wide(docname))
+                first = opening if top == tops[0] else ""
+                _, *under = family(self.env, top)
+                further = "".join(f"\n\n// {name}\n{texts[name]}" for name, _ in under)
+                yield f"// {top}"
+                yield backmatter.chapter(first + texts[top] + further, self._wide(top))
 
     def _wide(self, docname: str) -> bool:
         return any(fnmatch(docname, pattern) for pattern in self.config.typst_wide)
@@ -168,6 +177,18 @@ class TypstBuilder(Builder):
             today = format_date("%d %B %Y", language=config.language)
         version = config.release and f"version {config.release}"
         return ", ".join(text for text in (version, today) if text) or None
+
+    def _imprint(self) -> Iterator[str]:
+        """What stands behind the title: whose the book is, under what licence, which edition, where its site is."""
+        config = self.config
+        yield escape(f"© {config.copyright} {config.author}")
+        yield from map(escape, config.typst_imprint)
+        if edition := self._edition():
+            yield escape(edition[0].upper() + edition[1:])
+        if config.html_baseurl:
+            yield "On the web: " + call(
+                "link", string(config.html_baseurl), call("raw", string(config.html_baseurl))[1:-1]
+            )
 
     def _show(self, function: str, **more: str) -> str:
         """The rule that sets what follows as a book, or as an excerpt."""

@@ -86,12 +86,12 @@ class FloatVisitor(BoxVisitor):
         return found
 
     def _address(self, identifier: str) -> str:
-        page = f"{self.docname}.html#{identifier}"
+        page = f"{self.docname}.html"
         if not self.book.site:
-            return call("moves", string(page), "none")
+            return call("moves", string(page), "none", "none")
         image = f"images/qr-{identifier}.svg"
-        self.book.codes[image] = address = f"{self.book.site.rstrip('/')}/{page}"
-        return call("moves", string(address), string(image))
+        self.book.codes[image] = address = f"{self.book.site.rstrip('/')}/{page}#{identifier}"
+        return call("moves", string(page), string(address), string(image))
 
     def listing(self, node: nodes.Element) -> str:
         caption = _child(node, nodes.caption)

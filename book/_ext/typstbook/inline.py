@@ -6,8 +6,8 @@ import re
 
 from docutils import nodes
 
-from .links import destination
-from .source import call, content, string
+from .links import Key, destination
+from .source import call, content, escape, string
 from .visitor import Visitor
 
 _EXTERNAL = re.compile(r"(https?|mailto):")
@@ -59,13 +59,22 @@ class InlineVisitor(Visitor):
                     f"the link {node.astext()!r} leads nowhere: no {'#'.join(key)!r} in the book",
                 )
                 return body[1:-1]
-            return call("to", string(self.book.labels[key]), body)
+            return call("to", string(self.book.labels[key]), body) + self._chapter(key)
         uri = node.get("refuri", "")
         if not _EXTERNAL.match(uri):
             self.problem(
                 node, f"the link {node.astext()!r} leads nowhere: {uri!r} is no web address"
             )
         return call("link", string(uri), body)
+
+    def _chapter(self, key: Key) -> str:
+        """After the title of another chapter, its number: on paper a title alone is no address."""
+        document, _ = key
+        number = self.book.section_numbers.get(document, {}).get("")
+        whole = self.book.labels[key] == self.book.labels.get((document, ""))
+        if not number or not whole or document == self.docname:
+            return ""
+        return escape(f" (chapter\N{NO-BREAK SPACE}{'.'.join(map(str, number))})")
 
     visit_number_reference = visit_reference
 

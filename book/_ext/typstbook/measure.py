@@ -9,8 +9,8 @@ import pypdfium2
 
 # As book.typ and template.typ have them.
 _CENTIMETRE = 72 / 2.54
-_COLUMN, _INSIDE, _NOTES, _GAP = (size * _CENTIMETRE for size in (13.7, 2.2, 3.3, 0.5))
-_WIDE, _TITLES = 2.1 * _CENTIMETRE, 3 * _CENTIMETRE
+_COLUMN, _INSIDE, _NOTES, _GAP = (size * _CENTIMETRE for size in (13.2, 2.4, 3.4, 0.5))
+_WIDE, _TITLES = 16.8 * _CENTIMETRE, 3 * _CENTIMETRE
 # By how many points a line may run out; where a note begins, none may, lest it be taken for one.
 _ALLOWED, _ROUNDING = 10.0, 1.0
 
@@ -42,11 +42,11 @@ def _columns(
 ) -> list[tuple[float, float]]:
     """Where the words of a page may begin and end."""
     if chapter in wide:
-        return [(_WIDE - _ALLOWED, width - _WIDE + _ALLOWED)]
+        return [((width - _WIDE) / 2 - _ALLOWED, (width + _WIDE) / 2 + _ALLOWED)]
     start = _INSIDE if recto else width - _INSIDE - _COLUMN
     notes = start + _COLUMN + _GAP if recto else start - _GAP - _NOTES
     found = [
         (start - _ALLOWED, start + _COLUMN + _ALLOWED),
         (notes - _ROUNDING, notes + _NOTES + _ALLOWED),
     ]
-    return found if chapter else [*found, (_TITLES, width - _TITLES)]
+    return found if chapter else [*found, (_TITLES - _ROUNDING, width - _TITLES + _ROUNDING)]

@@ -40,6 +40,8 @@ class Book:
     number_formats: Mapping[str, str] = field(default_factory=dict)
     equation_separator: str = "."
     mathematics: Converter = field(default_factory=Converter)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What documents are called in print, if not as on the site."""
     site: str = ""
     """The address of the site, if it has one."""
     problems: list[str] = field(default_factory=list)
@@ -53,10 +55,10 @@ class Book:
 class Visitor:
     """Turns nodes into Typst source; `visit_<class name>` handles one class of node."""
 
-    def __init__(self, book: Book, docname: str) -> None:
+    def __init__(self, book: Book, docname: str, level: int = 0) -> None:
         self.book = book
         self.docname = docname
-        self.level = 0
+        self.level = level
         self._questions = self._answered = 0
         self._labelled: set[str] = set()
         self._footnotes: dict[str, nodes.footnote] = {}
