@@ -41,18 +41,19 @@ book: $(READY) _build/html/$(PDF) _build/$(EPUB)  ## build the website (_build/h
 $(READ): $(READY) FORCE
 	time $(STRICT)
 
-# The address of the site stands in the print and in the notebooks.
-_build/.address: FORCE
-	@mkdir -p $(@D); echo "$(BOOK_URL)" | cmp --silent - $@ || echo "$(BOOK_URL)" > $@
+# The address of the site stands in the print and in the notebooks, the date of the commit in the print.
+EDITION := $(BOOK_URL) $(SOURCE_DATE_EPOCH)
+_build/.edition: FORCE
+	@mkdir -p $(@D); echo "$(EDITION)" | cmp --silent - $@ || echo "$(EDITION)" > $@
 
-_build/$(PDF): $(READ) _config.yml _toc.yml pyproject.toml _build/.address
+_build/$(PDF): $(READ) _config.yml _toc.yml pyproject.toml _build/.edition
 	time $(STRICT) --builder custom --custom-builder typst
 	cp _build/typst/$(PDF) $@
 
 _build/html/$(PDF): _build/$(PDF)
 	cp $< $@
 
-_build/$(EPUB): $(READ) _config.yml _toc.yml _build/.address
+_build/$(EPUB): $(READ) _config.yml _toc.yml _build/.edition
 	time $(STRICT) --builder custom --custom-builder epub
 	cp _build/epub/$(EPUB) $@
 

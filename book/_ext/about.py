@@ -127,7 +127,7 @@ def last_changes(root: Path) -> dict[str, date]:
 def about(app: Sphinx, name: str, tree: nodes.document | None, title: str) -> About:
     """Gather the facts of a page; one that Sphinx made has only a title and a description."""
     if tree is None:
-        named = "Index" if name == "genindex" else title
+        named = {"genindex": "Index", "search": "Search"}.get(name, title)
         return About(name, named, MADE_PAGES.get(name, title))
     env = app.env
     source = Path(env.doc2path(name))

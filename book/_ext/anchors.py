@@ -22,12 +22,16 @@ def link_boxes(app: Sphinx, tree: nodes.document, _docname: str) -> None:
         return
     for box in tree.findall(_is_box):
         title = box.next_node(nodes.title)
+        if title is not None and title.parent is box and "solution" in box["classes"]:
+            # The title opens the solution, which stands right under its exercise: no link in the way.
+            for link in list(title.findall(nodes.reference)):
+                link.parent.replace(link, link.children)
         if title is not None and title.parent is box and box["ids"]:
             what = box["classes"][1] if "proof" in box["classes"] else box["classes"][0]
-            link = (
+            mark = (
                 f'<a class="headerlink" href="#{box["ids"][0]}" title="Link to this {what}">#</a>'
             )
-            title.append(nodes.raw("", link, format="html"))
+            title.append(nodes.raw("", mark, format="html"))
 
 
 def _is_box(node: nodes.Node) -> bool:

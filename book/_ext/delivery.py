@@ -35,9 +35,33 @@ _PAGE_NAME = re.compile(r"\s*<script>DOCUMENTATION_OPTIONS\.pagename = [^<]*</sc
 _UNDECIDED = 'localStorage.getItem("theme") || "auto"'
 _DECIDED = (
     'localStorage.getItem("theme")'
-    ' || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")'
+    ' || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");'
+    ' document.documentElement.classList.toggle("from-file", location.protocol === "file:")'
 )
 _INDEX = "searchindex.js"
+# The theme's place for the advertisements of a host.
+_ADVERTISEMENT = re.compile(r'<div id="ethical-ad-placement"[^>]*>\s*</div>')
+_UNUSED = (
+    "*webpack-macros.html",
+    "locales/**/*.*o",
+    "images/logo_*",
+    "vendor/fontawesome/webfonts/*.ttf",
+    "vendor/fontawesome/webfonts/fa-brands-*",
+    "vendor/fontawesome/webfonts/fa-regular-*",
+)
+# The theme's names say how its parts are called inside, not what they are for.
+_NAMES = {
+    'title="Toggle primary sidebar"': 'title="Contents of the book"',
+    'title="Toggle secondary sidebar"': 'title="Contents of this page"',
+    'aria-label="Color mode"': 'aria-label="Light, dark, or as the system is"',
+    'id="pst-primary-sidebar-modal"': 'id="pst-primary-sidebar-modal" aria-label="Contents of the book"',
+    'id="pst-secondary-sidebar-modal"': 'id="pst-secondary-sidebar-modal" aria-label="Contents of this page"',
+    'id="pst-search-dialog"': 'id="pst-search-dialog" aria-label="Search"',
+    # What is folded is called by its own words.
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+    # Until a script has decided; without one it stays.
+    'data-theme="auto"': 'data-theme="light"',
+}
 
 
 def waiting(page: str) -> str:
@@ -49,6 +73,13 @@ def waiting(page: str) -> str:
         return script[0] if script[2].endswith(at_once) else f"<script defer{script[1]}"
 
     return _SCRIPT.sub(deferred, page)
+
+
+def named(page: str) -> str:
+    """Return a page whose controls have names for a reader."""
+    for theirs, ours in _NAMES.items():
+        page = page.replace(theirs, ours)
+    return _ADVERTISEMENT.sub("", page)
 
 
 def deliver(app: Sphinx, exception: Exception | None) -> None:
@@ -65,7 +96,7 @@ def deliver(app: Sphinx, exception: Exception | None) -> None:
         texts = [f.read_text("utf-8") for f in scripts]
         version = sheets.write(out, list(pages.values()), texts, own_files(app))
         for file, page in pages.items():
-            page = sheets.with_one_sheet(waiting(icons.without_script(page)), version)
+            page = sheets.with_one_sheet(named(waiting(icons.without_script(page))), version)
             page = painting.with_first_screens(mathfont.with_font(page, font))
             file.write_text(policy.protected(page, file.name), encoding="utf-8")
     except ValueError as error:
@@ -98,6 +129,10 @@ def clear(app: Sphinx, out: Path, pages: dict[Path, str]) -> dict[Path, str]:
             case _:
                 return f"{folder}/{name}" in own
 
+    # What themes and extensions bring, and no page asks for: drafts of templates, other languages, other icons.
+    for unused in _UNUSED:
+        for file in out.glob(f"_static/{unused}"):
+            file.unlink()
     below = {file for file in out.glob("*/**/*") if file.is_file()}
     for file in {*pages} - {*kept} | {file for file in below if not stays(file)}:
         file.unlink()

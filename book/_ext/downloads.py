@@ -52,7 +52,7 @@ def write_page(app: Sphinx, docname: str, source: list[str]) -> None:
         shown = f"```{{only}} html and not epub\n\n:::{{raw}} html\n{lists}\n:::\n```"
         told = (
             "```{only} typst or epub\n\nThe page of this name on the website has the book as PDF for two papers, "
-            "as EPUB and as a ZIP of the site, and each chapter as PDF, notebook and script.\n```"
+            "as EPUB and as a ZIP of the site, each chapter as PDF, notebook and script, and the library.\n```"
         )
         command = f'    python -m pip install "{wheel_name()}[{EXTRAS}]"'
         source[0] = source[0].replace(LISTS, f"{shown}\n\n{told}").replace(INSTALL, command)
@@ -87,7 +87,7 @@ def chapters(env: BuildEnvironment) -> Iterator[str]:
         {".ipynb": "Notebook", "-outputs.ipynb": "With outputs"},
         {".py": "Script"},
     ]
-    for name, title in numbered(env):
+    for number, (name, title) in enumerate(numbered(env), start=1):
         cells = ""
         for forms in columns:
             links = (
@@ -95,7 +95,7 @@ def chapters(env: BuildEnvironment) -> Iterator[str]:
                 for form, text in forms.items()
             )
             cells += f"<td>{'<br>'.join(links)}</td>"
-        yield f'<tr><th scope="row">{html.escape(title)}</th>{cells}</tr>'
+        yield f'<tr><th scope="row">{number}. {html.escape(title)}</th>{cells}</tr>'
     yield "</tbody></table></div>"
 
 

@@ -18,6 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
 DEFINED = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
+OTHERS = {"mclust"}  # emlib has a function of that name, but the text speaks of R's package
 UNLISTED = (nodes.title, nodes.caption, nodes.term)  # shown a second time, in contents and lists
 
 
@@ -42,7 +43,7 @@ class Indexed(SphinxTransform):
     def apply(self, **_: Any) -> None:
         names = library_names(Path(self.env.srcdir).parent / "emlib")
         for code in list(self.document.findall(nodes.literal)):
-            if code.astext() in names:
+            if code.astext() in names - OTHERS:
                 self._enter(code, [f"{code.astext()} (emlib)"])
         for listing in list(self.document.findall(nodes.literal_block)):
             if isinstance(listing.parent, nodes.container) and listing.parent.get("literal_block"):
@@ -51,7 +52,8 @@ class Indexed(SphinxTransform):
                     listing.parent, [f"{name} (emlib)" for name in defined if name in names]
                 )
         for citation in list(self.document.findall(addnodes.pending_xref)):
-            if citation.get("refdomain") == "cite":
+            # The ledger cites a source for each of its numbers; nobody looks for those by name.
+            if citation.get("refdomain") == "cite" and not self.env.docname.startswith("ledger"):
                 self._enter(citation, self._authors(citation["reftarget"]))
 
     def _authors(self, keys: str) -> Iterator[str]:

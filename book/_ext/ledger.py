@@ -1,9 +1,9 @@
 """The ledger of what was checked: the chapter that the build writes, the marks that lead to it, `ledger.json`.
 
-`python -m emlib.ledger` proves every claim and computes every number. The page `ledger` holds `{{ ledger-counts }}` and
-`% ledger-numbers`; each page below it `% ledger-claims` with a chapter's module or, where that has so many claims
-(thirty) that the page would be slow, with some of its files too: `% ledger-claims sequences: factors kalman`. They are
-replaced by what was found.
+`python -m emlib.ledger` proves every claim and computes every number. The page `ledger` holds `{{ ledger-counts }}`,
+`% ledger-pages` and `% ledger-numbers`; each page below it `% ledger-claims` with a chapter's module or, where that has
+so many claims (thirty) that the page would be slow, with some of its files too: `% ledger-claims sequences: factors
+kalman`. They are replaced by what was found.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby, takewhile
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from contents import children
 from docutils import nodes
 from execution import GENERATIONS_KEPT, digest
 from sphinx.addnodes import pending_xref
@@ -154,7 +157,19 @@ def write_page(app: Sphinx, docname: str, source: list[str]) -> None:
         return "\n\n".join(claim_entry(entry, ledger, places) for entry in ledger.listed(match[0]))
 
     filled = CLAIMS.sub(claims, source[0]).replace("{{ ledger-counts }}", counts_in_words(ledger))
+    filled = filled.replace("% ledger-pages", "\n".join(pages_list(app.env, ledger)))
     source[0] = filled.replace("% ledger-numbers", "\n\n".join(numbers_page(ledger)))
+
+
+def pages_list(env: BuildEnvironment, ledger: Ledger) -> Iterator[str]:
+    """A list of the pages of claims, each with the numbers of its entries."""
+    for docname in children(env, PAGE):
+        page = Path(env.doc2path(docname)).read_text(encoding="utf-8")
+        numbers = [ledger.position[entry["label"]] for entry in ledger.listed(page)]
+        title = re.search(r"^# (?:Claims: )?(.+)$", page, re.MULTILINE)
+        if numbers and title:
+            span = f"{min(numbers)} to {max(numbers)}" if len(numbers) > 1 else str(numbers[0])
+            yield f"- {{doc}}`{title[1]} <{docname}>`: entries {span}"
 
 
 def counts(ledger: Ledger) -> dict[str, int]:
@@ -235,33 +250,51 @@ def _linked(text: str, ledger: Ledger, places: Mapping[str, str]) -> str:
 
 
 def numbers_page(ledger: Ledger) -> Iterator[str]:
-    """A table for each chapter: what, source, printed, ours, difference, verdict."""
-    chapters: dict[str, list[dict[str, Any]]] = {}
-    for number in ledger.numbers:
-        chapters.setdefault(number["chapter"], []).append(number)
-    for chapter, found in chapters.items():
-        rows = [number_row(number) for number in found]
-        head = [
-            "| What | Source | Printed | Ours | Difference | Agrees |",
-            "|:--|:--|--:|--:|--:|:--|",
-        ]
-        yield f"### {chapter}\n\n" + "\n".join([*head, *rows])
+    """A section for each chapter, and in it what each source printed."""
+    for chapter, found in groupby(ledger.numbers, key=itemgetter("chapter")):
+        yield f"### {chapter}"
+        for _, numbers in groupby(found, key=itemgetter("cite", "source")):
+            yield from numbers_of_source(list(numbers))
 
 
-def number_row(number: Mapping[str, Any]) -> str:
+def numbers_of_source(numbers: list[Mapping[str, Any]]) -> Iterator[str]:
+    """What the numbers are about and their source; a table; and why some differ, under letters."""
+    first = numbers[0]
+    same = common_beginning([number["what"] for number in numbers])
+    ends = [same.rfind(mark) + len(mark) for mark in (": ", ", ") if mark in same]
+    about = same[: max(ends, default=0)]  # is said once
+    source = first["source"] if first["cite"] is None else _cited(first)
+    yield f"**{(about or same).rstrip(' ,:')}**: {source}."
+    reasons = list(dict.fromkeys(n["because"] for n in numbers if n["because"]))
+    letters = {reason: chr(ord("a") + place) for place, reason in enumerate(reasons)}
+    head = ["| What | Printed | Ours | Agrees |", "|:--|--:|--:|:--|"]
+    rows = [
+        number_row(n, n["what"].removeprefix(about), letters.get(n["because"])) for n in numbers
+    ]
+    yield "\n".join([*head, *rows])
+    if reasons:
+        yield "\n".join(f"- ({letter}) {_minus(reason)}" for reason, letter in letters.items())
+
+
+def common_beginning(texts: list[str]) -> str:
+    """What all texts begin with, to the end of a word."""
+    same = "".join(
+        letters[0]
+        for letters in takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
+    )
+    return same if same == texts[0] else re.sub(r"\w*$", "", same)
+
+
+def number_row(number: Mapping[str, Any], what: str, letter: str | None) -> str:
     """One published number; ours with two digits more than were printed, of a fraction with nine."""
     printed = number["printed"]
     decimals = 7 if "/" in printed else len(printed.partition(".")[2])
-    source = number["source"] if number["cite"] is None else _cited(number)
     verdict = "yes" if number["agrees"] else "no"
-    remark = f": {number['because']}" if number["because"] else ""
     cells = [
-        number["what"],
-        source,
+        what[:1].upper() + what[1:],
         printed,
-        f"{number['ours']:.{decimals + 2}f}",
-        f"{number['difference']:.0e}",
-        verdict + remark,
+        f"{number['ours']:.{decimals + 2 if decimals or number['ours'] % 1 else 0}f}",
+        f"{verdict} ({letter})" if letter else verdict,
     ]
     return "| " + " | ".join(_minus(cell) for cell in cells) + " |"
 
@@ -273,7 +306,7 @@ def _cited(number: Mapping[str, Any]) -> str:
 
 
 def _minus(cell: str) -> str:
-    return re.sub(r"(?<![\w`-])-(?=\d)", "\N{MINUS SIGN}", cell)
+    return re.sub(r"(?<![\w`-])-(?=\d)|(?<= )-(?= \d)", "\N{MINUS SIGN}", cell)
 
 
 # ---- The marks ---------------------------------------------------------------------------------

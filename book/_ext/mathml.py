@@ -20,6 +20,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
+from typstbook.alternative import spoken
 from typstbook.texmath import Macro
 from typstbook.textokens import Tokens
 
@@ -48,7 +49,8 @@ class Mathematics:
 
     def configure(self, macros: dict[str, Any]) -> None:
         """Take the book's macros, as `"body"` or `["body", arguments]`."""
-        bodies = {name: Macro.from_config(value).body for name, value in macros.items()}
+        self._macros = {name: Macro.from_config(value) for name, value in macros.items()}
+        bodies = {name: macro.body for name, macro in self._macros.items()}
         self._converter = LatexToMathML(
             macros=_OWN_MACROS | bodies, fancy_error=False, allow_unreliable_rendering=True
         )
@@ -64,8 +66,11 @@ class Mathematics:
             raise LatexError(f"the mathematics font has no {', '.join(map(repr, missing))}")
         # XML knows no names but its own for characters.
         tree = ElementTree.fromstring(_NAMED.sub(lambda match: unescape(match[0]), mathml))
-        tree.set("alttext", " ".join(source.split()))
+        tree.set("alttext", spoken(source, self._macros))
         _keep_small(tree)
+        for sign in tree.iter("mo"):
+            if sign.text and not sign.text.strip("′"):
+                sign.set("class", "prime")  # for the style sheet
         return ElementTree.tostring(tree, encoding="unicode", short_empty_elements=False)
 
     def html(self, node: nodes.Element, source: str, *, display: bool) -> str:

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
 from docutils import nodes
 from mathml import in_rows
+from typstbook.alternative import expanded
 from typstbook.texmath import Macro
 from typstbook.visitor import INVISIBLE
 
@@ -248,34 +248,3 @@ def quoted(text: str) -> str:
     """Return a text as a quotation, each display on one line: Jupyter takes displays out before quotations."""
     joined = _DISPLAY.sub(lambda display: " ".join(display[0].split()), text)
     return "\n".join(f"> {line}".rstrip() for line in joined.splitlines())
-
-
-def expanded(formula: str, macros: Mapping[str, Any]) -> str:
-    """Return a formula with the macros of the book written out.
-
-    Raises:
-        ValueError: a macro lacks an argument in braces.
-    """
-    for name, macro in macros.items():
-        use = re.compile(rf"\\{name}(?![A-Za-z])")
-        while (match := use.search(formula)) is not None:
-            body, end = macro.body, match.end()
-            for number in range(1, macro.arguments + 1):
-                argument, end = _argument(formula, end)
-                body = body.replace(f"#{number}", argument)
-            after = " " if formula[end : end + 1].isalpha() and body[-1].isalpha() else ""
-            formula = formula[: match.start()] + body + after + formula[end:]
-    return formula
-
-
-def _argument(formula: str, start: int) -> tuple[str, int]:
-    """What stands in the braces that follow, and where they end."""
-    begin = start + len(formula[start:]) - len(formula[start:].lstrip())
-    depth = 0
-    for place in range(begin, len(formula)):
-        depth += (formula[place] == "{") - (formula[place] == "}")
-        if depth == 0:
-            break
-    if formula[begin : begin + 1] != "{" or depth:
-        raise ValueError(f"a macro lacks an argument in braces: {formula[start:]!r}")
-    return formula[begin + 1 : place], place + 1

@@ -13,6 +13,13 @@ const fitting = (formula, numbered) => {
   return (size * (numbered ? PAPER - NUMBER : PAPER)) / inside.getBoundingClientRect().width;
 };
 
+/** Say on which sides there is more than is seen: the style sheet lets the edge fade there. */
+const fade = (box) => {
+  const hidden = box.scrollWidth - box.clientWidth;
+  box.classList.toggle("more-before", box.scrollLeft > 1);
+  box.classList.toggle("more-after", box.scrollLeft < hidden - 1);
+};
+
 document.addEventListener("DOMContentLoaded", () => {
   const observer = new ResizeObserver((boxes) => {
     for (const { target: box } of boxes) {
@@ -25,7 +32,11 @@ document.addEventListener("DOMContentLoaded", () => {
       } else {
         for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
       }
+      fade(box);
     }
   });
-  for (const box of document.querySelectorAll("div.math > .formula, span.math.wide")) observer.observe(box);
+  for (const box of document.querySelectorAll("div.math > .formula, span.math.wide")) {
+    observer.observe(box);
+    box.addEventListener("scroll", () => fade(box), { passive: true });
+  }
 });

@@ -359,11 +359,11 @@ DERIVATIONS: tuple[Callable[[], Derivation], ...] = (
     *variational_gaussian.DERIVATIONS,
     point_for_parameters,
     bound_and_prior,
-    *variational_mixture.DERIVATIONS,
-    *variational_pruning.DERIVATIONS,
     nearly_a_point,
     point_guess,
     price_of_deciding,
     tempered,
+    *variational_mixture.DERIVATIONS,
+    *variational_pruning.DERIVATIONS,
     *variational_natural.DERIVATIONS,
 )

@@ -14,9 +14,11 @@ import nbformat
 import pytest
 from downloads import (
     SITE,
+    as_script,
     enter_sizes,
     in_words,
     link,
+    printing,
     write_chapter,
     write_wheel,
     write_zip,
@@ -46,7 +48,7 @@ def built(name: str, folder: Path) -> Path:
     cells = chapter.notebook.cells
     parts = [n if cell.cell_type == "code" else cell.source for n, cell in enumerate(cells)]
     path = folder / f"{name}.ipynb"
-    path.write_text(nbformat.writes(assemble(parts, cells, {})))
+    path.write_text(nbformat.writes(assemble(parts, cells, set())))
     return path
 
 
@@ -59,7 +61,37 @@ def test_a_script_is_python_and_holds_the_cells_of_the_chapter(folder: Path, nam
     assert "myst_nb" not in script
     source = (ROOT / "book" / f"{name}.md").read_text()
     cells = jupytext.reads(script, fmt="py:percent").cells
-    assert sum(cell.cell_type == "code" for cell in cells) == source.count("```{code-cell}")
+    # Before them stands what takes the place of the book's glue.
+    assert sum(cell.cell_type == "code" for cell in cells) == source.count("```{code-cell}") + 1
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("a = 1\na + 1", "a = 1\nprint(a + 1)"),
+        ("f(\n    1,\n)", "print(f(\n    1,\n))"),
+        ("a + 1;  # no value", "a + 1;  # no value"),
+        ("print(a)", "print(a)"),
+        ('glue("a", 1)', 'glue("a", 1)'),
+        ("a = 1", "a = 1"),
+        ("", ""),
+    ],
+)
+def test_a_script_prints_what_a_notebook_would_show(source: str, shown: str) -> None:
+    assert printing(source) == shown
+
+
+def test_a_script_saves_its_figures_and_holds_its_proofs() -> None:
+    cells = [
+        nbformat.v4.new_code_cell("plt.plot([1])", metadata={"tags": ["hide-input"]}),
+        nbformat.v4.new_markdown_cell("**Figure 3.1** A line."),
+        nbformat.v4.new_code_cell("plt.plot([2])"),
+        nbformat.v4.new_markdown_cell("No figure."),
+    ]
+    made = as_script(nbformat.v4.new_notebook(cells=cells)).cells
+    assert made[0].source == 'plt.plot([1])\nplt.savefig("figure-3.1.svg")\nplt.close()'
+    assert made[2].source == "print(plt.plot([2]))"
+    assert cells[0].source == "plt.plot([1])"
 
 
 def test_a_script_runs_as_it_is(folder: Path) -> None:
@@ -97,6 +129,8 @@ def test_two_builds_make_the_same_files(folder: Path, tmp_path: Path) -> None:
     for path in folder.iterdir():
         os.utime(path, (1e9, 1e9))
     first = (tmp_path / "one.zip").read_bytes()
+    modes = {info.external_attr >> 16 for info in zipfile.ZipFile(tmp_path / "one.zip").infolist()}
+    assert modes == {0o644}, "whoever unpacks it may let others read it"
     write_zip(folder, tmp_path / "one.zip")
     assert (tmp_path / "one.zip").read_bytes() == first
 

@@ -49,26 +49,45 @@ def rows(mathml: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("tex", "shown"),
+    ("tex", "shown", "spoken"),
     [
-        (r"\begin{pmatrix} a & b \\ c & d \end{pmatrix}", "mtable"),
-        (r"\begin{cases} 1 & \text{if } x > 0 \\ 0 \end{cases}", "mtext"),
-        (r"\sum_{\substack{i \\ j}} x", "mtable"),
-        (r"\operatorname{tr} A", "mi"),
-        (r"\argmax_\theta f", "munder"),
-        (r"\KL{q}{p}", "mo"),
-        (r"\left\{ x \,\middle|\, y \right\}", "mo"),
-        (r"\hat{\boldsymbol\mu}", "mover"),
-        (r"\overset{\text{(a)}}{=}", "mover"),
-        (r"\underbrace{a}_b", "munder"),
-        (r"\sqrt[3]{x}", "mroot"),
-        (r"\binom{n}{k}", "mfrac"),
+        (
+            r"\begin{pmatrix} a & b \\ c & d \end{pmatrix}",
+            "mtable",
+            r"\begin{pmatrix} a , b ; c , d \end{pmatrix}",
+        ),
+        (
+            r"\begin{cases} 1 & \text{if } x > 0 \\ 0 \end{cases}",
+            "mtext",
+            r"\begin{cases} 1 , if x > 0 ; 0 \end{cases}",
+        ),
+        (r"\sum_{\substack{i \\ j}} x", "mtable", r"\sum_{\substack{i ; j}} x"),
+        (r"\operatorname{tr} A", "mi", "tr A"),
+        (r"\argmax_\theta f", "munder", r"arg max_\theta f"),
+        (r"\KL{q}{p}", "mo", r"KL (q \| p )"),
+        (r"\left\{ x \,\middle|\, y \right\}", "mo", r"\{ x | y \}"),
+        (r"\hat{\boldsymbol\mu}", "mover", r"\hat{\boldsymbol\mu}"),
+        (r"\overset{\text{(a)}}{=}", "mover", "(a) ="),
+        (r"\underbrace{a}_b", "munder", r"\underbrace{a}_b"),
+        (r"\sqrt[3]{x}", "mroot", r"\sqrt[3]{x}"),
+        (r"\binom{n}{k}", "mfrac", r"\binom{n}{k}"),
+        (r"\begin{aligned} a & = b \\ & \quad + c \end{aligned}", "mtable", "a = b ; + c"),
     ],
 )
-def test_what_the_book_writes_is_known(mathematics: Mathematics, tex: str, shown: str) -> None:
+def test_what_the_book_writes_is_known_and_can_be_said(
+    mathematics: Mathematics, tex: str, shown: str, spoken: str
+) -> None:
     mathml = mathematics.convert(tex, display=True)
     assert shown in tags(mathml)
-    assert ElementTree.fromstring(mathml).attrib == {"alttext": tex, "display": "block"}
+    assert ElementTree.fromstring(mathml).attrib == {"alttext": spoken, "display": "block"}
+
+
+def test_a_prime_is_marked_for_the_style_sheet(mathematics: Mathematics) -> None:
+    primes = [
+        [sign.get("class") for sign in ElementTree.fromstring(mathml).iter("mo")]
+        for mathml in (mathematics.convert(tex, display=False) for tex in ("r'", "a+b"))
+    ]
+    assert primes == [["prime"], [None]]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 from docutils import nodes
 
-from .inline import InlineVisitor, alternative
+from .inline import InlineVisitor
 from .links import destination
 from .source import array, call, content, escape, optional, string
 
@@ -60,7 +60,8 @@ class BlockVisitor(InlineVisitor):
         if _GROUND & set(node["classes"]):
             return ""  # printed with its formula
         below = node.next_node(descend=False, siblings=True)
-        if isinstance(below, nodes.container) and "ledger-entry" in below["classes"]:
+        entry = isinstance(below, nodes.container) and "ledger-entry" in below["classes"]
+        if entry or isinstance(below, nodes.table):
             return call("held", content(self.mark(node) + self.inline(node)))
         return self.mark(node) + self.inline(node)
 
@@ -147,7 +148,7 @@ class BlockVisitor(InlineVisitor):
             number = self.book.equation_separator.join(number.rsplit(".", 1))
             shown = content(f"({number})")
         elif tag is not None:
-            shown = call("inline-math", alternative("tag"), f"${tag}$")[1:-1]
+            shown = call("inline-math", string("tag"), f"${tag}$")[1:-1]
         else:
             shown = "none"
         if number is not None and tag is not None:
@@ -158,7 +159,7 @@ class BlockVisitor(InlineVisitor):
             self.label(node),
             shown,
             self._beside(ground) if ground else "none",
-            alternative(node.astext()),
+            self.spoken(node),
             f"$ {typst} $",
         )
 

@@ -6,6 +6,7 @@ import re
 
 from docutils import nodes
 
+from .alternative import spoken
 from .links import Key, destination
 from .source import call, content, escape, string
 from .visitor import Visitor
@@ -13,11 +14,6 @@ from .visitor import Visitor
 _EXTERNAL = re.compile(r"(https?|mailto):")
 _HTML_COMMENT = re.compile(r"\s*<!--.*-->\s*", re.DOTALL)
 _CHECKBOX = re.compile(r'<input class="task-list-item-checkbox"([^>]*)>')
-
-
-def alternative(tex: str) -> str:
-    """Return what a screen reader is given for a formula: its TeX source on one line."""
-    return string(" ".join(tex.split()))
 
 
 class InlineVisitor(Visitor):
@@ -47,7 +43,11 @@ class InlineVisitor(Visitor):
         typst, tag = self.formula(node)
         if tag is not None:
             self.problem(node, f"\\tag in a formula within text: {node.astext()!r}")
-        return call("inline-math", alternative(node.astext()), f"${typst}$")
+        return call("inline-math", self.spoken(node), f"${typst}$")
+
+    def spoken(self, node: nodes.Element) -> str:
+        """What a screen reader is given for a formula, as a string literal."""
+        return string(spoken(node.astext(), self.book.mathematics.macros))
 
     def visit_reference(self, node: nodes.Element) -> str:
         body = content(self.inline(node))

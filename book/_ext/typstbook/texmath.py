@@ -78,7 +78,7 @@ class Converter:
     """Convert formulas under a set of macros (the book's `tex_macros`)."""
 
     def __init__(self, macros: Mapping[str, str | Sequence[str | int]] | None = None) -> None:
-        self._macros = {name: Macro.from_config(value) for name, value in (macros or {}).items()}
+        self.macros = {name: Macro.from_config(value) for name, value in (macros or {}).items()}
 
     def convert(self, source: str) -> Formula:
         """Convert one formula.
@@ -89,7 +89,7 @@ class Converter:
         # A blank line starts a new row, as it does on the site.
         text = _BLANK_LINE.sub(r" \\\\ ", _COMMENT.sub("", source).strip())
         try:
-            return _Parser(text, self._macros).formula()
+            return _Parser(text, self.macros).formula()
         except TexError as error:
             raise TexError(f"{error} in the formula {' '.join(source.split())!r}") from None
 

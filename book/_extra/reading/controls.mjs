@@ -36,13 +36,85 @@ addEventListener("DOMContentLoaded", () => {
 
 // The theme lets the keyboard reach what scrolls, but measures what is shown at times only: what was folded waits. Here each
 // is measured when it shows, and whenever its size changes.
+const SCROLLS = "pre, .cell_output > .output, .pst-scrollable-table-container";
 const measure = new ResizeObserver((boxes) => {
   for (const { target } of boxes) {
     if (!(target instanceof HTMLElement)) continue;
     const scrolls = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight;
     target.tabIndex = scrolls ? 0 : -1;
+    if (!target.matches("pre")) name(target, scrolls);
   }
 });
+
+/**
+ * What the keyboard stops at has a name.
+ * @param {HTMLElement} box @param {boolean} scrolls
+ */
+function name(box, scrolls) {
+  if (scrolls) {
+    box.setAttribute("role", "group");
+    box.setAttribute("aria-label", box.querySelector("caption")?.textContent?.replace("#", "").trim() || "Table");
+  } else {
+    box.removeAttribute("role");
+    box.removeAttribute("aria-label");
+  }
+}
+
 addEventListener("DOMContentLoaded", () => {
-  for (const box of document.querySelectorAll("pre, .cell_output > .output, .pst-scrollable-table-container")) measure.observe(box);
+  for (const box of document.querySelectorAll(SCROLLS)) measure.observe(box);
+});
+
+// The title of a solution opens it wherever it is touched, and its button is called as the title is; sphinx-togglebutton
+// knows only the title itself and the button, and calls all of them alike.
+addEventListener("load", () => {
+  for (const title of document.querySelectorAll(".admonition.toggle > .admonition-title")) {
+    const button = /** @type {HTMLElement | null} */ (title.querySelector(".toggle-button"));
+    button?.setAttribute("aria-label", words(title));
+    title.addEventListener(
+      "click",
+      (event) => {
+        const at = /** @type {Element} */ (event.target);
+        if (at === title || button?.contains(at)) return;
+        event.stopPropagation();
+        if (!at.closest("a")) button?.click();
+      },
+      { capture: true },
+    );
+  }
+});
+
+/** The words of a title, without the sign of its permanent link. @param {Element} title */
+function words(title) {
+  const copy = /** @type {Element} */ (title.cloneNode(true));
+  for (const sign of copy.querySelectorAll(".headerlink, button")) sign.remove();
+  return copy.textContent?.replace(/\s+/g, " ").trim() ?? "";
+}
+
+// On a phone the contents lie over the page: they close when a reader has chosen where to go.
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("click", (event) => {
+    const link = /** @type {Element} */ (event.target).closest("a");
+    if (link?.hash && link.pathname === location.pathname) dialog.close();
+  });
+}
+
+// Paper is white, and answers to questions lie open on it.
+/** @type {HTMLDetailsElement[]} */
+let unfolded = [];
+const theme = document.documentElement.dataset;
+let before = theme.theme;
+addEventListener("beforeprint", () => {
+  before = theme.theme;
+  theme.theme = "light";
+  unfolded = [...document.querySelectorAll(/** @type {"details"} */ ("article details.sd-dropdown:not([open])"))];
+  for (const part of unfolded) part.open = true;
+});
+addEventListener("afterprint", () => {
+  theme.theme = before;
+  for (const part of unfolded) part.open = false;
+});
+
+// What a search has found is marked: there the reader goes, not to the top.
+addEventListener("load", () => {
+  if (!location.hash) document.querySelector("article .highlighted")?.scrollIntoView({ block: "center" });
 });

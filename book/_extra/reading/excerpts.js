@@ -16,16 +16,17 @@
    *   makeSearchSummary: (html: string, words: Iterable<string>, anchor?: string) => HTMLElement,
    * }} Sphinx
    */
-  const { search, split, stemmer, options } = /**
+  const { search, split, stemmer, options, translations } = /**
    * @type {{
    *   search: Sphinx,
    *   split: (text: string) => string[],
    *   stemmer: { stemWord: (word: string) => string },
    *   options: { SHOW_SEARCH_SUMMARY: boolean },
+   *   translations: Record<string, string>,
    * }}
    */ (
     // @ts-ignore: they are declared elsewhere
-    { search: Search, split: splitQuery, stemmer: new Stemmer(), options: DOCUMENTATION_OPTIONS }
+    { search: Search, split: splitQuery, stemmer: new Stemmer(), options: DOCUMENTATION_OPTIONS, translations: Documentation.TRANSLATIONS }
   );
 
   const NO_TEXT = ".headerlink, script, style, .about-line, .eqno, .explorable, details.hide, h1, h2, h3, h4, h5, h6";
@@ -115,6 +116,13 @@
     if (font && summary.querySelector("math") && !document.querySelector(FONT)) document.head.append(document.importNode(font));
     return summary;
   };
+
+  // What the search says, in words for a reader of a book.
+  const NOTHING =
+    "Your search did not match any documents. Please make sure that all words are spelled correctly and that you've selected enough categories.";
+  const FOUND = "Search finished, found ${resultCount} page(s) matching the search query.";
+  translations[NOTHING] = "Nothing found. Try the beginning of a word, fewer words, or a symbol such as Σ; or look into the index.";
+  translations[FOUND] = "Places found: ${resultCount}";
 
   const perform = search.performSearch;
   search.performSearch = (query) => {

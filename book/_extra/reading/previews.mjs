@@ -50,7 +50,7 @@ function shown(place) {
     for (const inside of copy.querySelectorAll(NO_PART)) inside.remove();
     for (const inside of [copy, ...copy.querySelectorAll("*")]) {
       inside.removeAttribute("id");
-      inside.removeAttribute("tabindex");
+      for (const attribute of ["tabindex", "hidden", "loading"]) inside.removeAttribute(attribute);
       inside.classList.remove("toggle", "toggle-hidden", "dropdown");
     }
     if (!/^H\d$/.test(copy.tagName)) return copy;

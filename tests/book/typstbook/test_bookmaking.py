@@ -14,7 +14,7 @@ from typstbook import press
 from typstbook.measure import overfull
 
 CENTIMETRE = 72 / 2.54
-COLUMN, INSIDE = (size * CENTIMETRE for size in (13.7, 2.2))
+COLUMN, INSIDE = (size * CENTIMETRE for size in (13.2, 2.4))
 
 
 def words(text: str) -> str:
@@ -42,9 +42,10 @@ def test_half_title_and_title_open_the_book(sample: Sample) -> None:
 
 
 def test_figures_and_what_moves_are_listed_with_their_pages(sample: Sample) -> None:
-    listed = words(sample.texts[page_with(sample, "Explorables")])
+    listed = words(sample.texts[page_with(sample, "Explorables Fig.")])
     preface = page_with(sample, "This page stands outside")
-    moving, still = listed.split("Figures")
+    still, moving = listed.split("Explorables")
+    assert "The printed twin of something that moves" in still, "it is a figure, too"
     assert "The printed twin of something that moves" in moving
     assert "A curve that rises, as (2.6) says" in still
     assert "A caption with" in still
@@ -56,7 +57,9 @@ def test_figures_and_what_moves_are_listed_with_their_pages(sample: Sample) -> N
 
 def test_what_moves_has_its_address_and_a_code(sample: Sample) -> None:
     address = "https://example.org/book/cells.html#fig-twin"
-    assert f'#moves("{address}", "images/qr-fig-twin.svg");' in sample.chapter("cells")
+    assert f'#moves("cells.html", "{address}", "images/qr-fig-twin.svg");' in sample.chapter(
+        "cells"
+    )
     assert (sample.root / "_build/typst/images/qr-fig-twin.svg").is_file()
     assert sample.typst.count("#moves(") == 1
 
@@ -119,10 +122,10 @@ def test_no_line_runs_out_of_its_column(sample: Sample, paper: str) -> None:
     ("line", "told"),
     [
         ("$ a $", []),
-        ("$ a $ #place(dx: 14.2cm, [A note])", []),
-        ("#box(width: 14.04cm, align(right)[x])", []),
+        ("$ a $ #place(dx: 13.7cm, [A note])", []),
+        ("#box(width: 13.54cm, align(right)[x])", []),
         (
-            "#box(width: 14.1cm, align(right)[x])",
+            "#box(width: 13.6cm, align(right)[x])",
             ["page 1 of the file: 'x' runs out of its column"],
         ),
         # Far enough to end in the margin, as a note would.
@@ -140,7 +143,7 @@ def test_a_line_that_runs_out_is_noticed_when_it_is_printed(
     monkeypatch.setattr(
         press._logger, "warning", lambda text, *words, **_: found.append(text % words)
     )
-    margins = "(inside: 2.2cm, outside: 5.1cm)"
+    margins = "(inside: 2.4cm, outside: 5.4cm)"
     body = (
         f"#show: rest => {{ set page(width: 21cm, margin: {margins}); rest }}\n#heading[A]\n{line}"
     )

@@ -189,7 +189,7 @@ def test_links_to_the_web_are_links(sample: Sample) -> None:
         "☑ a done task",
         "— George Box",
         "A section at level four",
-        "See also Mathematics.",
+        "See also Mathematics (chapter 2).",
         "A title of its own",
         "Open in print.",
         'tab = "two"',
@@ -231,7 +231,7 @@ def test_a_line_ends_where_its_author_ended_it(sample: Sample) -> None:
     ["never seen", 'print("input removed")', 'print("input hidden', "press", "nobody sees"],
 )
 def test_what_the_author_removed_stays_away(sample: Sample, hidden: str) -> None:
-    text = " ".join(sample.texts).replace('<button>press</button>"', "")
+    text = re.sub(r"<button>press</\s*button>", "", " ".join(sample.texts))
     assert hidden not in text
 
 
@@ -280,7 +280,7 @@ def test_bookmarks_are_the_chapters_and_sections(sample: Sample) -> None:
 
     found = list(titles(sample.pdf.outline))
     assert found == [
-        "Explorables", "Figures", "Preface", "Who it is for", "Foundations",
+        "Contents", "Figures", "Explorables", "Preface", "Who it is for", "Foundations",
         "1 Prose and its ornaments", "1.1 Lists", "1.1.1 A section at level three",
         "1.2 Boxes", "1.3 Tables and images",
         "2 Mathematics", "2.1 Statements", "2.2 Exercises", "2.3 Sources",

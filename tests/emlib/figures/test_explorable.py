@@ -30,6 +30,11 @@ class Parts(HTMLParser):
         self.text += data
 
 
+@pytest.fixture(autouse=True)
+def in_the_book(monkeypatch):
+    monkeypatch.setenv("EMLIB_DISPLAY", "book")
+
+
 @pytest.fixture
 def twin():
     figure, ax = plt.subplots()
@@ -62,6 +67,13 @@ def test_print_gets_paths_and_the_page_gets_text(twin):
     assert len(titled) == 1
     assert "<text" not in shown["image/svg+xml"]
     assert shown["text/plain"] == "A twin"
+
+
+def test_plain_jupyter_gets_the_twin_alone(twin, monkeypatch):
+    monkeypatch.delenv("EMLIB_DISPLAY")
+    shown = Explorable("bound", {}, twin, alt="A twin")._repr_mimebundle_()
+    assert set(shown) == {"image/svg+xml", "image/png", "text/plain"}
+    assert shown["image/png"].startswith(b"\x89PNG")
 
 
 def test_a_figure_is_shown_once_and_not_left_open(twin):

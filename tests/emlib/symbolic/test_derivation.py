@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sympy as sp
 
-from emlib.symbolic import Derivation, ProofError, minimum, named
+from emlib.symbolic import Derivation, ProofError, minimum, named, positive
 from emlib.symbolic.bound import gibbs, gibbs_for, k, q, r, states
 from emlib.symbolic.notation import latex
 
@@ -113,8 +113,10 @@ def test_adding_a_link_leaves_the_shorter_chain_as_it_was() -> None:
     assert (len(short.claims), len(long.claims)) == (0, 1)
 
 
-def test_a_chain_is_shown_with_its_label_reasons_and_assumptions() -> None:
-    shown = gibbs().markdown()
+def test_a_chain_is_shown_with_its_label_reasons_and_assumptions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = gibbs().myst()
     assert ":label: eq-gibbs" in shown
     assert r"\overset{\text{(a)}}{=}" in shown
     assert r"\overset{\text{(b)}}{\ge} 0" in shown
@@ -123,9 +125,26 @@ def test_a_chain_is_shown_with_its_label_reasons_and_assumptions() -> None:
     assert r"equality only where $\frac{r_{k}}{q_{k}} = 1$" in shown
     assert r"given $\sum_{k=1}^{K} q_{k} = 1$" in shown
     assert "$q_{k}, r_{k} > 0$" in shown
+    monkeypatch.setenv("EMLIB_DISPLAY", "book")
     bundle = gibbs()._repr_mimebundle_()
     assert bundle["text/markdown"] == shown
     assert bundle["text/plain"] == repr(gibbs())
+
+
+def test_outside_the_book_a_chain_is_plain_markdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EMLIB_DISPLAY", raising=False)
+    shown = gibbs()._repr_mimebundle_()["text/markdown"]
+    assert shown == gibbs().markdown()
+    assert shown.startswith("$$\n\\begin{aligned}")
+    assert "proved with `eq-log-tangent`" in shown
+    assert ":::" not in shown
+    assert "{eq}" not in shown
+
+
+def test_a_lemma_that_tells_no_equality_leaves_no_sentence_open() -> None:
+    chain = Derivation("eq-positive", y).at_least(0, because="so it was assumed", by=positive(y))
+    assert chain.claims[0].reason == "so it was assumed"
+    assert "equality" not in chain.markdown()
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,8 @@ export class Explorable {
   start(draw) {
     this._draw = draw;
     draw();
-    this.element.querySelector(".explorable-twin")?.remove();
+    // It stays for paper and for previews.
+    this.element.querySelector(".explorable-twin")?.setAttribute("hidden", "");
     this.element.append(this.root);
     this.element.classList.add("alive");
     if (this.asked) this.element.scrollIntoView();
