@@ -95,11 +95,11 @@ class Builder(Epub3Builder):
     def _where_it_moves(self, docname: str, identifier: str) -> nodes.paragraph:
         """The line that leads from a static twin to the explorable; where no site is known, to its page."""
         page, site = f"{docname}.html", self.config.html_baseurl
+        words = ", on its page "
+        place: nodes.Element = nodes.literal(text=page)
         if site:
             address = f"{site}{page}#{identifier}"
             words, place = ": ", nodes.reference("", address, refuri=address)
-        else:
-            words, place = ", on its page ", nodes.literal(text=page)
         moves = nodes.Text("This figure moves on the website" + words)
         return nodes.paragraph("", "", moves, place, classes=["moves"])
 

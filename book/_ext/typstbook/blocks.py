@@ -166,7 +166,7 @@ class BlockVisitor(InlineVisitor):
     def _beside(self, ground: nodes.Element) -> str:
         """What a formula rests on; of an entry of the ledger, its page, too."""
         keys = [destination(self.docname, link) for link in ground.findall(nodes.reference)]
-        places = [self.book.labels[key] for key in keys if key in self.book.labels]
+        places = [self.book.labels[key] for key in keys if key and key in self.book.labels]
         marked = "ledger-mark" in ground["classes"]
         pages = [call("on-page", string(place)) for place in places if marked]
         return content(self.inline(ground) + "".join(pages))

@@ -142,7 +142,7 @@ def test_outside_the_book_a_chain_is_plain_markdown(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_lemma_that_tells_no_equality_leaves_no_sentence_open() -> None:
-    chain = Derivation("eq-positive", y).at_least(0, because="so it was assumed", by=positive(y))
+    chain = Derivation("eq-positive", t).at_least(0, because="so it was assumed", by=positive(t))
     assert chain.claims[0].reason == "so it was assumed"
     assert "equality" not in chain.markdown()
 
