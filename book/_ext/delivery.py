@@ -41,6 +41,8 @@ _DECIDED = (
 _INDEX = "searchindex.js"
 # The theme's place for the advertisements of a host.
 _ADVERTISEMENT = re.compile(r'<div id="ethical-ad-placement"[^>]*>\s*</div>')
+# The first page is called as the book is.
+_TWICE = re.compile(r"<title>(.+?) &#8212; \1</title>")
 _UNUSED = (
     "*webpack-macros.html",
     "locales/**/*.*o",
@@ -79,7 +81,7 @@ def named(page: str) -> str:
     """Return a page whose controls have names for a reader."""
     for theirs, ours in _NAMES.items():
         page = page.replace(theirs, ours)
-    return _ADVERTISEMENT.sub("", page)
+    return _TWICE.sub(r"<title>\1</title>", _ADVERTISEMENT.sub("", page))
 
 
 def deliver(app: Sphinx, exception: Exception | None) -> None:

@@ -44,12 +44,12 @@ class Indexed(SphinxTransform):
         names = library_names(Path(self.env.srcdir).parent / "emlib")
         for code in list(self.document.findall(nodes.literal)):
             if code.astext() in names - OTHERS:
-                self._enter(code, [f"{code.astext()} (emlib)"])
+                self._enter(code, [f"{code.astext()}, in emlib"])
         for listing in list(self.document.findall(nodes.literal_block)):
             if isinstance(listing.parent, nodes.container) and listing.parent.get("literal_block"):
                 defined = DEFINED.findall(listing.astext())
                 self._enter(
-                    listing.parent, [f"{name} (emlib)" for name in defined if name in names]
+                    listing.parent, [f"{name}, in emlib" for name in defined if name in names]
                 )
         for citation in list(self.document.findall(addnodes.pending_xref)):
             # The ledger cites a source for each of its numbers; nobody looks for those by name.

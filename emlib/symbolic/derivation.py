@@ -30,6 +30,9 @@ Point: TypeAlias = dict[sp.Basic, Any]
 
 DIGITS = 50
 FEWEST_POINTS = 5
+WIDEST = 60
+"""About how many characters a row of a formula may show."""
+_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}()\[\]]| [+-] ")
 _REFERENCE = re.compile(r"\{eq\}`([^`]+)`")
 
 
@@ -234,10 +237,13 @@ class Derivation:
         start = latex(self.start)
         # A long left side takes a line of its own, so that the chain fits a phone and a page.
         opening, indent = (
-            (f"& {start} \\\\\n& \\quad", "\\quad ") if _width(start) > 24 else (f"{start} &", "")
+            (f"& {_in_rows(start)} \\\\\n& \\quad", "\\quad ")
+            if _width(start) > 24
+            else (f"{start} &", "")
         )
         links = (
-            f"{sign} {latex(claim.right)}" for sign, claim in zip(signs, self.claims, strict=True)
+            f"{sign} {_in_rows(latex(claim.right), indent)}"
+            for sign, claim in zip(signs, self.claims, strict=True)
         )
         return "\n".join(
             [r"\begin{aligned}", f"{opening} " + f" \\\\\n& {indent}".join(links), r"\end{aligned}"]
@@ -304,6 +310,32 @@ def _positive(expressions: sp.Tuple) -> set[str]:
         if symbol.is_positive and not symbol.is_integer:
             found[latex(getattr(symbol, "base", symbol))] = latex(symbol)
     return set(found.values())
+
+
+def _in_rows(tex: str, indent: str = "") -> str:
+    """A long sum in several rows, which begin with its signs."""
+    rows: list[str] = []
+    for term in _terms(tex) if _width(tex) > WIDEST else [tex]:
+        if rows and _width(rows[-1] + term) <= WIDEST:
+            rows[-1] += term
+        else:
+            rows.append(term)
+    return f" \\\\\n& {indent}\\qquad {{}}".join(row.strip() for row in rows)
+
+
+def _terms(tex: str) -> list[str]:
+    """The terms of a sum with their signs; what stands in braces or brackets is whole."""
+    terms, depth, begun = [], 0, 0
+    for token in _TOKEN.finditer(tex):
+        match token[0]:
+            case "{" | "(" | "[" | r"\left":
+                depth += 1
+            case "}" | ")" | "]" | r"\right":
+                depth -= 1
+            case " + " | " - " if depth == 0 and token.start() > 0:
+                terms.append(tex[begun : token.start()])
+                begun = token.start()
+    return [*terms, tex[begun:]]
 
 
 def _width(tex: str) -> int:

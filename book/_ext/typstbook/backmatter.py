@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ Letters = list[tuple[str, list[tuple[str, Any]]]]
 # How Sphinx calls the page of the index, and how print does.
 PLACES: dict[Key, str] = {("genindex", ""): "genindex"}
 INDEX = "Index"
+_CODE = re.compile(r"(\w+)(, in emlib)")
 
 
 def index_of(builder: Builder) -> Letters:
@@ -54,9 +56,9 @@ def index(letters: Letters, labels: Mapping[Key, str]) -> str:
 def _term(level: int, name: str, links: list[tuple[str, str]], labels: Mapping[Key, str]) -> str:
     # Sphinx keeps them in the order of reading; what print left out, with an output, has no place in it.
     places = sorted({labels[key] for key in (_key(uri) for _, uri in links) if key in labels})
-    return call(
-        "index-term", str(level), content(escape(name)), array([string(place) for place in places])
-    )
+    code = _CODE.fullmatch(name)
+    shown = call("raw", string(code[1])) + escape(code[2]) if code else escape(name)
+    return call("index-term", str(level), content(shown), array(list(map(string, places))))
 
 
 def answers(chapters: Iterable[tuple[str, str | None, str, list[str]]]) -> str:

@@ -77,8 +77,10 @@ class TypstBuilder(Builder):
         press.print_book(self.config.typst_pdf_name, self._show("book", imprint=imprint), body)
         for docname in filter(self._number, trees):
             alone = "\n\n".join(self._alone(book, docname, trees, texts[docname]))
-            title = self.env.titles[docname].astext()
-            press.print_chapter(docname, self._show("excerpt", chapter=string(title)), alone)
+            about = {"chapter": string(self.env.titles[docname].astext())}
+            if told := self._description(trees[docname]):
+                about["description"] = string(told)
+            press.print_chapter(docname, self._show("excerpt", **about), alone)
         _logger.info(
             bold("printed %d documents, %d images") + " (source %.1f s, PDF %.1f s)",
             len(trees),
@@ -163,6 +165,12 @@ class TypstBuilder(Builder):
             if cited & {(home, name) for name in source["ids"]}
         ]
         yield from self._alone_heading("Sources", sources)
+
+    def _description(self, tree: nodes.document) -> str | None:
+        """What a document tells search engines of itself."""
+        return next(
+            (m["content"] for m in tree.findall(nodes.meta) if m.get("name") == "description"), None
+        )
 
     def _alone_heading(self, title: str, parts: list[str]) -> Iterator[str]:
         if parts:
