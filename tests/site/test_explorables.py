@@ -37,7 +37,7 @@ def drag(page: Page, handle: Locator, right: float, down: float = 0) -> None:
 @EACH
 def test_it_comes_to_life_and_fits(visit, path, width):
     figure = explorable(visit(path, width=width))
-    assert figure.locator(".explorable-twin").count() == 0
+    expect(figure.locator(".explorable-twin")).to_be_hidden()
     # What a plot clips away, inside its svg, has a box all the same.
     over = figure.evaluate("""(it) => [...it.querySelectorAll(":is(*:not(svg *))")]
         .filter((e) => !e.closest("details:not([open]) > :not(summary)"))

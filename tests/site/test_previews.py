@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from explorables import explorable
 from playwright.sync_api import Locator, Page, expect
 
 TARGETS = {
@@ -38,6 +39,16 @@ def test_a_link_shows_what_it_leads_to(visit, what):
     box = preview(page).bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 1366
+
+
+def test_a_figure_that_moves_shows_its_twin(visit):
+    page = visit("maximum-likelihood.html")
+    page.set_viewport_size({"width": 1366, "height": 500})  # what is in view is not shown twice
+    explorable(page)  # it has come to life, and the twin is hidden
+    link(page, '[href="#fig-likelihood-contours"]').hover()
+    twin = preview(page).locator("img")
+    expect(twin).to_be_visible()
+    assert twin.bounding_box()["height"] > 100
 
 
 def test_mathematics_brings_its_font_to_a_page_without(new_context):

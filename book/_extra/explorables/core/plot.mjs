@@ -30,7 +30,7 @@ import { clamp, set, svg } from "./elements.mjs";
 
 /** @typedef {{at: (x: number, y: number, says: string) => void, element: SVGGElement}} Handle */
 
-const MARGIN = { left: 48, right: 16, top: 22, bottom: 38 };
+const MARGIN = { left: 54, right: 16, top: 22, bottom: 38 };
 const ARROWS = /** @type {Record<string, Range>} */ ({
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
