@@ -10,6 +10,7 @@ from docutils import nodes
 from .inline import InlineVisitor
 from .links import destination
 from .source import array, call, content, escape, optional, string
+from .visitor import INVISIBLE
 
 _COLOUR_CODES = re.compile(r"\x1b\[[0-9;]*m")
 _LANGUAGES = {"ipython3": "python", "ipython": "python", "python3": "python"}
@@ -26,6 +27,10 @@ def _ground(formula: nodes.Element) -> nodes.Element | None:
     if isinstance(below, nodes.paragraph) and _GROUND & set(below["classes"]):
         return below
     return None
+
+
+def _is_printed(node: nodes.Node) -> bool:
+    return not isinstance(node, nodes.target) and type(node).__name__ not in INVISIBLE
 
 
 class BlockVisitor(InlineVisitor):
@@ -59,7 +64,7 @@ class BlockVisitor(InlineVisitor):
     def visit_paragraph(self, node: nodes.Element) -> str:
         if _GROUND & set(node["classes"]):
             return ""  # printed with its formula
-        below = node.next_node(descend=False, siblings=True)
+        below = node.next_node(_is_printed, descend=False, siblings=True)
         entry = isinstance(below, nodes.container) and "ledger-entry" in below["classes"]
         if entry or isinstance(below, nodes.table):
             return call("held", content(self.mark(node) + self.inline(node)))
