@@ -186,13 +186,16 @@ def to_templates(
 
 def linked_data(page: About, whole: Book) -> dict[str, Any]:
     """What the page is, in the vocabulary of schema.org."""
+    common = {
+        "author": {"@type": "Organization", "name": whole.author},
+        "inLanguage": whole.language,
+        "license": "https://creativecommons.org/licenses/by/4.0/",
+    }
     volume: dict[str, Any] = {
         "@type": "Book",
         "name": whole.title,
-        "author": {"@type": "Organization", "name": whole.author},
         "version": whole.version,
-        "inLanguage": whole.language,
-        "license": "https://creativecommons.org/licenses/by/4.0/",
+        **common,
     }
     if whole.url:
         volume["url"] = whole.url
@@ -203,13 +206,20 @@ def linked_data(page: About, whole: Book) -> dict[str, Any]:
             "@type": "Chapter" if page.number else "WebPage",
             "name": page.title,
             "description": page.description,
-            "inLanguage": whole.language,
+            **common,
             "isPartOf": volume,
         }
         if page.number:
             found |= {"position": page.number, "timeRequired": f"PT{page.minutes}M"}
         if whole.url:
             found["url"] = f"{whole.url}{page.name}.html"
+        if whole.url and page.number:
+            pdf = f"{whole.url}downloads/{page.name}.pdf"
+            found["encoding"] = {
+                "@type": "MediaObject",
+                "contentUrl": pdf,
+                "encodingFormat": "application/pdf",
+            }
     if page.changed:
         found["dateModified"] = page.changed.isoformat()
     return {"@context": "https://schema.org", **found}

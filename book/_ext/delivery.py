@@ -43,6 +43,7 @@ _INDEX = "searchindex.js"
 _ADVERTISEMENT = re.compile(r'<div id="ethical-ad-placement"[^>]*>\s*</div>')
 # The first page is called as the book is.
 _TWICE = re.compile(r"<title>(.+?) &#8212; \1</title>")
+_VIEWPORT = '<meta name="viewport"'  # Sphinx and both themes have theirs
 _UNUSED = (
     "*webpack-macros.html",
     "locales/**/*.*o",
@@ -81,7 +82,9 @@ def named(page: str) -> str:
     """Return a page whose controls have names for a reader."""
     for theirs, ours in _NAMES.items():
         page = page.replace(theirs, ours)
-    return _TWICE.sub(r"<title>\1</title>", _ADVERTISEMENT.sub("", page))
+    page = _TWICE.sub(r"<title>\1</title>", _ADVERTISEMENT.sub("", page))
+    before, first, after = page.partition(_VIEWPORT)
+    return before + first + re.sub(rf"\s*{_VIEWPORT}[^>]*>", "", after)
 
 
 def deliver(app: Sphinx, exception: Exception | None) -> None:

@@ -422,3 +422,20 @@ def test_a_heavy_page_fails_the_build(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "page loads http://example.org/a.js" in done.stderr
     assert "page" in done.stdout
+
+
+def test_what_the_theme_calls_its_parts_is_said_for_a_reader() -> None:
+    theirs = (
+        '<html data-theme="auto"><title>The book &#8212; The book</title>'
+        '<meta name="viewport" content="a" /><meta name="viewport" content="b" />\n'
+        '<summary aria-label="Toggle hidden content">Show</summary>'
+        '<button title="Toggle primary sidebar"></button>'
+        '<div id="ethical-ad-placement"\n class="flat">\n</div>'
+    )
+    assert delivery.named(theirs) == (
+        '<html data-theme="light"><title>The book</title>'
+        '<meta name="viewport" content="a" />\n'
+        "<summary>Show</summary>"
+        '<button title="Contents of the book"></button>'
+    )
+    assert "<title>One &#8212; The book</title>" in delivery.named("<title>One &#8212; The book</title>")
