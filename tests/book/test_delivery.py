@@ -438,4 +438,6 @@ def test_what_the_theme_calls_its_parts_is_said_for_a_reader() -> None:
         "<summary>Show</summary>"
         '<button title="Contents of the book"></button>'
     )
-    assert "<title>One &#8212; The book</title>" in delivery.named("<title>One &#8212; The book</title>")
+    assert "<title>One &#8212; The book</title>" in delivery.named(
+        "<title>One &#8212; The book</title>"
+    )
