@@ -1,7 +1,7 @@
 """The last hand on every page, once all are written: light, quick to show, and closed to what is not the site's.
 
-Each page is read once and written once; the steps are `icons`, `sheets`, `mathfont`, `painting` and `policy`, and the
-scripts wait until the page is read.
+Each page is read once and written once; the steps are `icons`, `sheets`, `mathfont`, `painting` and `policy`; scripts
+wait until the page is read, controls get names for a reader, and what a theme brings and no page asks for goes.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ _NAMES = {
     'title="Toggle primary sidebar"': 'title="Contents of the book"',
     'title="Toggle secondary sidebar"': 'title="Contents of this page"',
     'aria-label="Color mode"': 'aria-label="Light, dark, or as the system is"',
-    'id="pst-primary-sidebar-modal"': 'id="pst-primary-sidebar-modal" aria-label="Contents of the book"',
-    'id="pst-secondary-sidebar-modal"': 'id="pst-secondary-sidebar-modal" aria-label="Contents of this page"',
-    'id="pst-search-dialog"': 'id="pst-search-dialog" aria-label="Search"',
+    'id="pst-primary-sidebar-modal">': 'id="pst-primary-sidebar-modal" aria-label="Contents of the book">',
+    'id="pst-secondary-sidebar-modal">': 'id="pst-secondary-sidebar-modal" aria-label="Contents of this page">',
+    'id="pst-search-dialog">': 'id="pst-search-dialog" aria-label="Search">',
     # What is folded is called by its own words.
     '<summary aria-label="Toggle hidden content">': "<summary>",
     # Until a script has decided; without one it stays.

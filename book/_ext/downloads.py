@@ -17,7 +17,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import zip_longest
 from pathlib import Path
 
 import jupytext
@@ -126,13 +126,13 @@ def write_chapter(built: Path, folder: Path) -> None:
 def as_script(notebook: NotebookNode) -> NotebookNode:
     """Return the notebook for a run without Jupyter: what a cell would show is printed, a figure is saved."""
     made = copy.deepcopy(notebook)
-    for cell, following in pairwise(made.cells):
-        figure = FIGURE.match(following.source) if following.cell_type == "markdown" else None
+    for cell, following in zip_longest(made.cells, made.cells[1:]):
+        figure = following and following.cell_type == "markdown" and FIGURE.match(following.source)
         if cell.cell_type == "code" and figure:
-            cell.source = f'{cell.source}\nplt.savefig("{figure[1].lower().replace(" ", "-")}.svg")\nplt.close()'
+            name = figure[1].lower().replace(" ", "-")
+            cell.source = f'{cell.source}\nplt.savefig("{name}.svg")\nplt.close()'
         elif cell.cell_type == "code":
             cell.source = printing(cell.source)
-    for cell in made.cells:
         cell.metadata = {}
     return made
 
@@ -140,13 +140,25 @@ def as_script(notebook: NotebookNode) -> NotebookNode:
 def printing(source: str) -> str:
     """Return code that prints what a notebook would show of it: the value of a last expression."""
     last = ast.parse(source).body[-1:]
-    if not last or not isinstance(last[0], ast.Expr) or source.split("#")[0].rstrip().endswith(";"):
+    if not last or not isinstance(last[0], ast.Expr):
         return source
-    value = ast.get_source_segment(source, last[0].value) or ""
-    if value.startswith(("print(", "glue(")):
+    value = last[0].value
+    shown = (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and value.func.id in ("print", "glue")
+    )
+    lines = source.encode().splitlines(keepends=True)
+
+    def cut(line: int | None, column: int | None) -> int:  # Python counts the columns in bytes
+        return sum(map(len, lines[: (line or 1) - 1])) + (column or 0)
+
+    begin, end = cut(value.lineno, value.col_offset), cut(value.end_lineno, value.end_col_offset)
+    whole = source.encode()
+    before, text, after = (part.decode() for part in (whole[:begin], whole[begin:end], whole[end:]))
+    if shown or after.lstrip().startswith(";"):
         return source
-    lines = source.splitlines()[: last[0].lineno - 1]
-    return "\n".join([*lines, f"print({value})"])
+    return f"{before}print({text}){after}"
 
 
 def write_wheel(root: Path, folder: Path) -> None:

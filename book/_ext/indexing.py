@@ -18,6 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
 DEFINED = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
+LEDGER = "ledger"
 OTHERS = {"mclust"}  # emlib has a function of that name, but the text speaks of R's package
 UNLISTED = (nodes.title, nodes.caption, nodes.term)  # shown a second time, in contents and lists
 
@@ -53,7 +54,7 @@ class Indexed(SphinxTransform):
                 )
         for citation in list(self.document.findall(addnodes.pending_xref)):
             # The ledger cites a source for each of its numbers; nobody looks for those by name.
-            if citation.get("refdomain") == "cite" and not self.env.docname.startswith("ledger"):
+            if citation.get("refdomain") == "cite" and not self.env.docname.startswith(LEDGER):
                 self._enter(citation, self._authors(citation["reftarget"]))
 
     def _authors(self, keys: str) -> Iterator[str]:

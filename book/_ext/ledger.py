@@ -260,11 +260,9 @@ def numbers_page(ledger: Ledger) -> Iterator[str]:
 def numbers_of_source(numbers: list[Mapping[str, Any]]) -> Iterator[str]:
     """What the numbers are about and their source; a table; and why some differ, under letters."""
     first = numbers[0]
-    same = common_beginning([number["what"] for number in numbers])
-    ends = [same.rfind(mark) + len(mark) for mark in (": ", ", ") if mark in same]
-    about = same[: max(ends, default=0)]  # is said once
+    about = common_beginning([number["what"] for number in numbers])
     source = first["source"] if first["cite"] is None else _cited(first)
-    yield f"**{(about or same).rstrip(' ,:')}**: {source}."
+    yield f"**{about.rstrip(' ,:')}**: {source}." if about else f"{source}."
     reasons = list(dict.fromkeys(n["because"] for n in numbers if n["because"]))
     letters = {reason: chr(ord("a") + place) for place, reason in enumerate(reasons)}
     head = ["| What | Printed | Ours | Agrees |", "|:--|--:|--:|:--|"]
@@ -277,12 +275,11 @@ def numbers_of_source(numbers: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def common_beginning(texts: list[str]) -> str:
-    """What all texts begin with, to the end of a word."""
-    same = "".join(
-        letters[0]
-        for letters in takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
-    )
-    return same if same == texts[0] else re.sub(r"\w*$", "", same)
+    """What all texts begin with and is said once: up to a colon or, if they are several, a comma; often nothing."""
+    columns = takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
+    same = "".join(letters[0] for letters in columns)
+    marks = (": ", ", ") if len(texts) > 1 else (": ",)
+    return same[: max((same.rfind(mark) + len(mark) for mark in marks if mark in same), default=0)]
 
 
 def number_row(number: Mapping[str, Any], what: str, letter: str | None) -> str:

@@ -69,7 +69,7 @@ class Mathematics:
         tree.set("alttext", spoken(source, self._macros))
         _keep_small(tree)
         for sign in tree.iter("mo"):
-            if sign.text and not sign.text.strip("′"):
+            if sign.text and not sign.text.strip("′″‴"):
                 sign.set("class", "prime")  # for the style sheet
         return ElementTree.tostring(tree, encoding="unicode", short_empty_elements=False)
 

@@ -162,12 +162,11 @@ def code_cell(cell: NotebookNode, proves: bool = False) -> NotebookNode:
     outputs = [shown(output, alt) for output in cell.get("outputs", []) if is_shown(output)]
     if proves:
         # Its text stands below, with its number; here the proof would be shown without one.
+        if "#" in source:
+            raise ValueError(f"a cell that proves may hold no comment: {source!r}")
         source = source.rstrip().removesuffix(";") + PROVES
         outputs = [output for output in outputs if "text/markdown" not in output.get("data", {})]
     made: NotebookNode = new_code_cell(source, outputs=outputs, metadata=metadata)  # type: ignore[no-untyped-call]
-    made.execution_count = next(
-        (output.execution_count for output in outputs if "execution_count" in output), None
-    )
     return made
 
 
@@ -179,6 +178,8 @@ def is_shown(output: NotebookNode) -> bool:
 def shown(output: NotebookNode, alt: str | None) -> NotebookNode:
     """Return an output as plain Jupyter shows it, trusted or not: of a figure the PNG, with its alternative text."""
     found = copy.deepcopy(output)
+    if "execution_count" in found:
+        found.execution_count = None  # the cache keeps the numbers of some cells only
     data: dict[str, Any] = found.get("data", {})
     if "image/png" in data:
         for kind in ("text/html", "image/svg+xml"):

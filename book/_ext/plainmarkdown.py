@@ -22,7 +22,7 @@ Part = str | int
 Numbers = Mapping[str, Mapping[str, tuple[int, ...]]]
 
 _SPECIAL = re.compile(r"([\\*_$`\[\]<])")
-_DISPLAY = re.compile(r"^\$\$$.*?^\$\$$", re.MULTILINE | re.DOTALL)
+_DISPLAY = re.compile(r"^( *)(\$\$\n.*?^\1\$\$)$", re.MULTILINE | re.DOTALL)
 _TAG = re.compile(r"\\tag\*?\s*\{[^{}]*\}")
 # What a line that ends with two spaces or a backslash leaves in the tree: its end for HTML and that for LaTeX.
 _LINE_BREAK = {"<br />": "\\\n", r"\\": ""}
@@ -246,5 +246,5 @@ def _child(node: nodes.Element, kind: type[nodes.Element]) -> nodes.Element | No
 
 def quoted(text: str) -> str:
     """Return a text as a quotation, each display on one line: Jupyter takes displays out before quotations."""
-    joined = _DISPLAY.sub(lambda display: " ".join(display[0].split()), text)
+    joined = _DISPLAY.sub(lambda display: display[1] + " ".join(display[2].split()), text)
     return "\n".join(f"> {line}".rstrip() for line in joined.splitlines())

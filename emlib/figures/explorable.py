@@ -70,8 +70,11 @@ class Explorable:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str | bytes]:
         picture = self._svg(fonttype="path").decode()
-        bundle: dict[str, str | bytes] = {"image/svg+xml": picture, "image/png": self._png()}
-        bundle["text/plain"] = self.alt
+        bundle: dict[str, str | bytes] = {
+            "image/svg+xml": picture,
+            "image/png": self._png(),
+            "text/plain": self.alt,
+        }
         # Only a page of the book has the module beside it.
         return {"text/html": self.html(), **bundle} if in_the_book() else bundle
 

@@ -328,9 +328,9 @@ def _terms(tex: str) -> list[str]:
     terms, depth, begun = [], 0, 0
     for token in _TOKEN.finditer(tex):
         match token[0]:
-            case "{" | "(" | "[" | r"\left":
+            case "{" | "(" | "[" | r"\{" | r"\left" | r"\begin" | r"\lfloor" | r"\lceil":
                 depth += 1
-            case "}" | ")" | "]" | r"\right":
+            case "}" | ")" | "]" | r"\}" | r"\right" | r"\end" | r"\rfloor" | r"\rceil":
                 depth -= 1
             case " + " | " - " if depth == 0 and token.start() > 0:
                 terms.append(tex[begun : token.start()])

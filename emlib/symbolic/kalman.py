@@ -213,7 +213,7 @@ def smoothed_variance() -> Derivation:
 
 @cache
 def lag_one() -> Derivation:
-    """Given the whole sequence, two neighbouring levels have the later one's variance, times the step's factor, as covariance."""
+    """Given the whole sequence, the covariance of two levels in turn is the later variance times the step's factor."""
     covariances = (
         left_over + slope**2 * later_variance,
         slope * later_variance,

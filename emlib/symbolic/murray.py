@@ -71,7 +71,7 @@ def likelihood_of_the_pairs() -> Derivation:
 
 @cache
 def both_maxima() -> Derivation:
-    """No variances and correlation do better than variances of 8/3 with a correlation of $1/2$ or of $-1/2$.
+    """No variances and correlation do better than variances of $8/3$ with a correlation of $1/2$ or of $-1/2$.
 
     Source: Murray (1977).
     """

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ledger import Ledger
+from ledger import Ledger, common_beginning, numbers_of_source
 from minibook import CELL, HEADER, build, page, write_book
 from sphinx.errors import ExtensionError
 
@@ -155,6 +155,37 @@ def test_a_page_of_the_ledger_lists_a_chapter_or_some_of_its_files(tmp_path: Pat
     assert found.pages(env) == dict.fromkeys("bd", "ledger") | dict.fromkeys(
         "ac", "ledger-logs"
     ) | {"e": "ledger-sums"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "about"),
+    [
+        (["Coins, at the start: rate", "Coins, at the start: mean"], "Coins, at the start: "),
+        (["Coins, two: rate", "Coins, three: rate"], "Coins, "),
+        (["Iris: log-likelihood, run to the end"], "Iris: "),
+        (["The mean", "The variance"], ""),
+        (["rate 1.2", "rate 1.3"], ""),
+    ],
+)
+def test_what_numbers_have_in_common_is_said_once(texts: list[str], about: str) -> None:
+    assert common_beginning(texts) == about
+    numbers = [
+        {
+            "what": text,
+            "printed": "1",
+            "ours": 1.0,
+            "agrees": True,
+            "because": "",
+            "cite": None,
+            "source": "A book",
+        }
+        for text in texts
+    ]
+    heading, table, *_ = numbers_of_source(numbers)
+    assert heading == (f"**{about.rstrip(' ,:')}**: A book." if about else "A book.")
+    assert [row.split(" | ")[0][2:] for row in table.splitlines()[2:]] == [
+        text.removeprefix(about).capitalize() for text in texts
+    ]
 
 
 def test_what_was_proved_is_marked_and_linked_there_and_back(built: Path) -> None:

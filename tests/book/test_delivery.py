@@ -438,6 +438,10 @@ def test_what_the_theme_calls_its_parts_is_said_for_a_reader() -> None:
         "<summary>Show</summary>"
         '<button title="Contents of the book"></button>'
     )
+    theme = '<dialog id="pst-search-dialog"><dialog id="pst-primary-sidebar-modal"></dialog>'
+    once = delivery.named(theme)
+    assert once.count("aria-label") == 2
+    assert delivery.named(once) == once, "a page may be finished again"
     assert "<title>One &#8212; The book</title>" in delivery.named(
         "<title>One &#8212; The book</title>"
     )

@@ -71,6 +71,10 @@ def test_a_script_is_python_and_holds_the_cells_of_the_chapter(folder: Path, nam
         ("a = 1\na + 1", "a = 1\nprint(a + 1)"),
         ("f(\n    1,\n)", "print(f(\n    1,\n))"),
         ("a + 1;  # no value", "a + 1;  # no value"),
+        ("a = 'é'; a", "a = 'é'; print(a)"),
+        ("# why\na;", "# why\na;"),
+        ("f(a);  # one\na  # two", "f(a);  # one\nprint(a)  # two"),
+        ("a = '#'\na", "a = '#'\nprint(a)"),
         ("print(a)", "print(a)"),
         ('glue("a", 1)', 'glue("a", 1)'),
         ("a = 1", "a = 1"),
@@ -81,16 +85,18 @@ def test_a_script_prints_what_a_notebook_would_show(source: str, shown: str) -> 
     assert printing(source) == shown
 
 
-def test_a_script_saves_its_figures_and_holds_its_proofs() -> None:
+def test_a_script_saves_its_figures_and_prints_to_its_last_cell() -> None:
     cells = [
         nbformat.v4.new_code_cell("plt.plot([1])", metadata={"tags": ["hide-input"]}),
         nbformat.v4.new_markdown_cell("**Figure 3.1** A line."),
         nbformat.v4.new_code_cell("plt.plot([2])"),
         nbformat.v4.new_markdown_cell("No figure."),
+        nbformat.v4.new_code_cell("3"),
     ]
     made = as_script(nbformat.v4.new_notebook(cells=cells)).cells
     assert made[0].source == 'plt.plot([1])\nplt.savefig("figure-3.1.svg")\nplt.close()'
     assert made[2].source == "print(plt.plot([2]))"
+    assert made[4].source == "print(3)"
     assert cells[0].source == "plt.plot([1])"
 
 

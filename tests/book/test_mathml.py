@@ -71,6 +71,13 @@ def rows(mathml: str) -> int:
         (r"\underbrace{a}_b", "munder", r"\underbrace{a}_b"),
         (r"\sqrt[3]{x}", "mroot", r"\sqrt[3]{x}"),
         (r"\binom{n}{k}", "mfrac", r"\binom{n}{k}"),
+        (r"\log\mathrm{Dir} x", "mi", r"\log Dir x"),
+        (r"\left. a \right|_{b = 1}", "mo", "a |_{b = 1}"),
+        (
+            r"\begin{aligned} f & = \begin{cases} 1 & a \\ 0 & b \end{cases} \end{aligned}",
+            "mtable",
+            r"f = \begin{cases} 1 , a ; 0 , b \end{cases}",
+        ),
         (r"\begin{aligned} a & = b \\ & \quad + c \end{aligned}", "mtable", "a = b ; + c"),
     ],
 )
@@ -85,9 +92,9 @@ def test_what_the_book_writes_is_known_and_can_be_said(
 def test_a_prime_is_marked_for_the_style_sheet(mathematics: Mathematics) -> None:
     primes = [
         [sign.get("class") for sign in ElementTree.fromstring(mathml).iter("mo")]
-        for mathml in (mathematics.convert(tex, display=False) for tex in ("r'", "a+b"))
+        for mathml in (mathematics.convert(tex, display=False) for tex in ("r'", "r''", "a+b"))
     ]
-    assert primes == [["prime"], [None]]
+    assert primes == [["prime"], ["prime"], [None]]
 
 
 @pytest.mark.parametrize(

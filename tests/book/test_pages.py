@@ -195,6 +195,8 @@ def test_programs_learn_what_a_chapter_is(built: Path) -> None:
     assert (found["@type"], found["position"], found["name"]) == ("Chapter", 2, "Second <part>")
     assert found["isPartOf"]["name"] == "Exploring the EM Algorithm"
     assert found["timeRequired"] == "PT3M"
+    assert found["encoding"]["contentUrl"] == "https://example.org/em/downloads/second.pdf"
+    assert found["license"].startswith("https://creativecommons.org/")
     assert content(built, "first", '[name="citation_publication_date"]') == "1977/05/03"
     assert content(built, "first", '[name="citation_inbook_title"]') == "Exploring the EM Algorithm"
     assert 'href="https://example.org/em/first.html"' in page(built, "first")

@@ -124,6 +124,13 @@ def settle(part: Page | Locator) -> None:
     part.evaluate(FRAMES)
 
 
+def loaded(page: Page) -> Page:
+    """The page when all of it has come, and is drawn."""
+    page.wait_for_load_state("load")
+    settle(page)
+    return page
+
+
 Visit = Callable[..., Page]
 
 

@@ -85,7 +85,9 @@ def test_an_explorable_stands_as_its_twin_and_says_where_it_moves(unpacked: Path
         assert told == moving, page.name
     front = (unpacked / "index.xhtml").read_text()
     # The address, where the site has one; else the page of it.
-    assert re.search(r"index\.html(#xpl-front)?<", front)
+    moves = re.search(r"This figure moves on the website(.*?)</p>", front)
+    assert moves
+    assert ("index.html#xpl-front" if "http" in moves[1] else ">index.html<") in moves[1]
     assert all((unpacked / picture).exists() for picture in PICTURE.findall(front))
 
 

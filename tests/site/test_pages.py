@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from accessibility import violations
-from conftest import PAGES, settle
+from conftest import PAGES, loaded, settle
 from playwright.sync_api import Locator, Page, expect
 
 
@@ -35,8 +35,7 @@ OPEN = """() => {
 
 def at_rest(page: Page) -> Page:
     """The page when its colours, which fade in, have come to rest."""
-    page.wait_for_load_state("load")
-    page.evaluate(REST)
+    loaded(page).evaluate(REST)
     settle(page)
     return page
 
@@ -187,8 +186,7 @@ ONLY_FOR_A_SCREEN = "article :is(button, details.hide > summary)"
 
 
 def on_paper(page: Page) -> Page:
-    page.wait_for_load_state("load")
-    settle(page)  # nobody prints what was not drawn; what is wide is measured then
+    loaded(page)  # nobody prints what was not drawn; what is wide is measured then
     page.emulate_media(media="print")
     return page
 

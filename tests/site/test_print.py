@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import pypdfium2
 import pytest
 from server import SITE
 
-PAPERS = ["exploring-em.pdf", "exploring-em-letter.pdf"]
+# Each with its margin below the text, in points, as book.typ has it.
 CENTIMETRE = 72 / 2.54
+PAPERS = {"exploring-em.pdf": 4.1 * CENTIMETRE, "exploring-em-letter.pdf": 2.94 * CENTIMETRE}
 
 
-@dataclass(frozen=True)
-class Printed:
-    """What a page shows: the lower edges of its lines of text and of its drawings, in points; its words."""
+class Printed(NamedTuple):
+    """A page: the lower edges of what stands in its column, above the margin, in points; its words; its height."""
 
     edges: list[float]
     words: str
     height: float
+
+
+class Heading(NamedTuple):
+    """A bookmark: the page that it leads to, counted from 0; its title, its height above the foot, its level."""
+
+    page: int
+    title: str
+    top: float
+    level: int
 
 
 @cache
@@ -32,36 +41,38 @@ def printed(name: str) -> list[Printed]:
             text = page.get_textpage()
             edges = [text.get_rect(index)[1] for index in range(text.count_rects())]
             edges += [thing.get_bounds()[1] for thing in page.get_objects(max_depth=1)]
-            pages.append(Printed(edges, text.get_text_bounded(), page.get_height()))
+            within = [edge for edge in edges if edge > PAPERS[name] - 6]
+            pages.append(Printed(within, text.get_text_bounded(), page.get_height()))
     return pages
 
 
 @cache
-def headings(name: str) -> list[tuple[int, str, float]]:
-    """The page of each bookmark, its words, and its height above the foot."""
+def headings(name: str) -> list[Heading]:
     with pypdfium2.PdfDocument(SITE / name) as document:
         return [
-            (place.get_index(), mark.get_title(), place.get_view()[1][1])
+            Heading(place.get_index(), mark.get_title(), place.get_view()[1][1], mark.level)
             for mark in document.get_toc()
             if (place := mark.get_dest()) is not None
         ]
 
 
-def alone(name: str, below: float = 1.5 * CENTIMETRE) -> Iterator[str]:
+def alone(pages: list[Printed], found: list[Heading]) -> Iterator[str]:
     """Headings with nothing further down their page than they reach themselves."""
-    pages = printed(name)
-    for index, title, top in headings(name):
-        page = pages[index]
-        foot = 2 * CENTIMETRE
-        if not any(foot < edge < top - below for edge in page.edges):
-            yield f"page {index + 1}: {title}"
+    for page, title, top, _ in found:
+        if not any(edge < top - 1.5 * CENTIMETRE for edge in pages[page].edges):
+            yield f"page {page + 1}: {title}"
 
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_no_heading_ends_a_page(name: str) -> None:
     assert len(headings(name)) > 50
-    assert list(alone(name)) == []
-    assert list(alone(name, below=40 * CENTIMETRE)) != [], "nothing would be found"
+    assert list(alone(printed(name), headings(name))) == []
+
+
+def test_a_heading_that_ends_a_page_would_be_seen() -> None:
+    heading = Heading(0, "Sums", 300.0, 1)
+    assert list(alone([Printed([700.0, 280.0], "", 800.0)], [heading])) == ["page 1: Sums"]
+    assert list(alone([Printed([700.0, 280.0, 200.0], "", 800.0)], [heading])) == []
 
 
 def test_both_papers_have_the_same_pages() -> None:
@@ -69,36 +80,44 @@ def test_both_papers_have_the_same_pages() -> None:
     assert a4 == letter
 
 
-def nearly_empty(name: str, filled: float) -> Iterator[int]:
-    """Pages within a chapter that are filled less than a part of their height."""
-    pages = printed(name)
-    begins = {index for index, *_ in headings(name)}
-    first = min(index for index, title, _ in headings(name) if title.startswith("1 "))
-    for index in range(first, len(pages) - 1):
-        page = pages[index]
-        inside = [
-            edge for edge in page.edges if 3 * CENTIMETRE < edge < page.height - 3 * CENTIMETRE
-        ]
-        ends = index + 1 in begins  # the next page opens something
-        if not ends and page.height - min(inside, default=page.height) < filled * page.height:
+def nearly_empty(pages: list[Printed], found: list[Heading]) -> Iterator[int]:
+    """Pages that end in their upper part though their chapter goes on."""
+    opened = {heading.page for heading in found if heading.level == 0}
+    for index, page in enumerate(pages[:-1]):
+        ended = index + 1 in opened
+        if not ended and min(page.edges, default=page.height) > 0.55 * page.height:
             yield index + 1
 
 
 def test_no_page_within_a_chapter_is_nearly_empty() -> None:
-    assert list(nearly_empty(PAPERS[0], 0.4)) == []
-    assert list(nearly_empty(PAPERS[0], 0.99)) != [], "nothing would be found"
+    (name, *_) = PAPERS
+    first = next(found.page for found in headings(name) if found.title.startswith("1 "))
+    inside = [found._replace(page=found.page - first) for found in headings(name)]
+    assert list(nearly_empty(printed(name)[first:], inside)) == []
+
+
+def test_a_page_that_is_nearly_empty_would_be_seen() -> None:
+    short, full = Printed([700.0], "", 800.0), Printed([100.0], "", 800.0)
+    chapter, section = Heading(2, "2", 700.0, 0), Heading(1, "1.1", 700.0, 1)
+    assert list(nearly_empty([short, full, full], [section, chapter])) == [1]
+    assert list(nearly_empty([full, short, full], [section, chapter])) == []
 
 
 def test_the_lists_of_figures_and_of_explorables_are_whole() -> None:
-    pages = [page.words for page in printed(PAPERS[0])]
-    first = next(index for index, words in enumerate(pages) if "Preface" in words.split("\n")[0])
+    (name, *_) = PAPERS
+    pages = [page.words for page in printed(name)]
+    first = next(found.page for found in headings(name) if found.title == "Preface")
     listed = next(words for words in pages[:first] if re.match(r"\s*Figures", words))
+    figures, _, explorables = (
+        re.findall(r"Figure ([\d.]+)", part) for part in listed.partition("Explorables")
+    )
     captions = {
         number
         for words in pages[first:]
         for number in re.findall(r"^Figure ([\d.]+)\s", words, re.M)
     }
     assert captions
-    figures, _, explorables = listed.partition("Explorables")
-    assert set(re.findall(r"Figure ([\d.]+)", figures)) == captions
-    assert set(re.findall(r"Figure ([\d.]+)", explorables)) < captions
+    assert set(figures) == captions
+    moving = sum(page.read_text("utf-8").count("data-explorable=") for page in SITE.glob("*.html"))
+    assert len(explorables) == moving
+    assert set(explorables) < captions

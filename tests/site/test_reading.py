@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from conftest import PAGES, settle
+from conftest import PAGES, loaded
 from explorables import ON, explorable
 from playwright.sync_api import Page, expect
 from server import SITE
 
 CHAPTER = "bound.html"
-
-
-def loaded(page: Page) -> Page:
-    page.wait_for_load_state("load")
-    settle(page)
-    return page
 
 
 # ---- Solutions
@@ -44,11 +38,10 @@ def test_the_button_of_a_solution_is_called_as_its_title(visit):
 # ---- Menus
 
 
-@pytest.mark.parametrize(("button", "name"), [("secondary", "Contents of this page")])
-def test_the_contents_of_a_page_close_when_a_place_is_chosen(visit, button, name):
+def test_the_contents_of_a_page_close_when_a_place_is_chosen(visit):
     page = loaded(visit(CHAPTER, width=375))
-    page.locator(f"button.{button}-toggle").first.click()
-    dialog = page.get_by_role("dialog", name=name)
+    page.locator("button.secondary-toggle").first.click()
+    dialog = page.get_by_role("dialog", name="Contents of this page")
     dialog.get_by_role("link", name="Energy and entropy").click()
     expect(dialog).to_be_hidden()
     expect(page.get_by_role("heading", name="Energy and entropy")).to_be_in_viewport()
@@ -111,6 +104,12 @@ def test_an_equation_that_goes_on_says_so_at_its_edge(visit):
     expect(page.locator(".formula.more-after")).to_have_count(0)
 
 
+def test_a_formula_within_text_says_so_too(visit):
+    page = loaded(visit("gaussian-mixtures.html", width=320))
+    long = page.locator("span.math.wide.more-after").first
+    assert "2rem" in long.evaluate("it => getComputedStyle(it).getPropertyValue('--after')")
+
+
 # ---- Paper
 
 
@@ -135,6 +134,7 @@ def test_paper_is_white_and_answers_lie_open_on_it(visit):
     printing(page)
     expect(html).to_have_attribute("data-theme", "light")
     expect(answer).to_be_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # some browsers say it twice
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.emulate_media(media="screen")
     expect(html).to_have_attribute("data-theme", "dark")

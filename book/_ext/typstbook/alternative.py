@@ -10,25 +10,25 @@ from .texmath import Macro
 # What a formula is laid out with, and says nothing.
 _LAYOUT = re.compile(
     r"\\(?:begin|end)\{(?:aligned|align|split|gathered|subarray)\*?\}(?:\{[lcr]+\})?"
-    r"|\\(?:left|middle|right|displaystyle|limits|tfrac(?=\s)|quad|qquad)(?![A-Za-z])|\\[,;:! ]|(?<!\\)&"
+    r"|\\(?:left|middle|right)\.|\\(?:left|middle|right|displaystyle|limits|quad|qquad)(?![A-Za-z])"
+    r"|\\[,;:! ]|(?<!\\)&"
 )
 _LETTERED = re.compile(r"\\overset\{\\text\{(\(\w\))\}\}\{([^{}]*)\}")
-_MATRIX = re.compile(r"\\begin\{(?:\w*matrix|cases|array)\}")
-_COLUMN = re.compile(r"(?<!\\)&")
 _NAMED = re.compile(r"\\(?:operatorname\*?|mathrm|text|mathit)\{([^{}]*)\}")
+_TABLE = re.compile(r"\\begin\{(\w*matrix|cases|array)\}.*?\\end\{\1\}", re.DOTALL)
+_COLUMN = re.compile(r"(?<!\\)&")
 
 
 def spoken(formula: str, macros: Mapping[str, Macro]) -> str:
-    """Return the alternative text of a formula, on one line; a new row is a semicolon."""
+    """Return the alternative text of a formula, on one line; a new row is a semicolon, a column of a matrix a comma."""
     try:
         text = expanded(formula, macros)
     except ValueError:
         text = formula  # who sets it says what is wrong
+    text = _TABLE.sub(lambda table: _COLUMN.sub(" , ", table[0]), text)
     text = _LETTERED.sub(r" \1 \2 ", text)
-    if _MATRIX.search(text):
-        text = _COLUMN.sub(" , ", text)
     text = _LAYOUT.sub(" ", text.replace(r"\\", " ; "))
-    return " ".join(_NAMED.sub(r"\1", text).split())
+    return " ".join(_NAMED.sub(r" \1", text).split())
 
 
 def expanded(formula: str, macros: Mapping[str, Macro]) -> str:

@@ -49,4 +49,5 @@ def _columns(
         (start - _ALLOWED, start + _COLUMN + _ALLOWED),
         (notes - _ROUNDING, notes + _NOTES + _ALLOWED),
     ]
+    # A round letter, such as the sign of copyright, begins a little before its line.
     return found if chapter else [*found, (_TITLES - _ROUNDING, width - _TITLES + _ROUNDING)]

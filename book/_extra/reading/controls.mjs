@@ -1,5 +1,5 @@
 // @ts-check
-/** What scripts of others put on a page is there for the keyboard and for a screen reader, too. */
+/** What scripts of others put on a page, mended: for the keyboard and a screen reader, for a finger, for paper. */
 
 // sphinx-copybutton keeps its words in this attribute, and changes them once it has copied.
 const WORDS = "data-tooltip";
@@ -53,7 +53,8 @@ const measure = new ResizeObserver((boxes) => {
 function name(box, scrolls) {
   if (scrolls) {
     box.setAttribute("role", "group");
-    box.setAttribute("aria-label", box.querySelector("caption")?.textContent?.replace("#", "").trim() || "Table");
+    const caption = box.querySelector("caption")?.textContent?.replace("#", "").trim();
+    box.setAttribute("aria-label", caption || (box.querySelector("table") ? "Table" : "Output"));
   } else {
     box.removeAttribute("role");
     box.removeAttribute("aria-label");
@@ -101,16 +102,19 @@ for (const dialog of document.querySelectorAll("dialog")) {
 // Paper is white, and answers to questions lie open on it.
 /** @type {HTMLDetailsElement[]} */
 let unfolded = [];
-const theme = document.documentElement.dataset;
-let before = theme.theme;
+const page = document.documentElement.dataset;
+/** @type {string | undefined} */
+let onScreen;
 addEventListener("beforeprint", () => {
-  before = theme.theme;
-  theme.theme = "light";
+  if (onScreen !== undefined) return;
+  onScreen = page.theme;
+  page.theme = "light";
   unfolded = [...document.querySelectorAll(/** @type {"details"} */ ("article details.sd-dropdown:not([open])"))];
   for (const part of unfolded) part.open = true;
 });
 addEventListener("afterprint", () => {
-  theme.theme = before;
+  page.theme = onScreen;
+  onScreen = undefined;
   for (const part of unfolded) part.open = false;
 });
 

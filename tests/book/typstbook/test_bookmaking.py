@@ -38,6 +38,11 @@ def test_half_title_and_title_open_the_book(sample: Sample) -> None:
     assert title.startswith("A Sample of Every Construct One chapter of each kind")
     assert "A. Author and B. Author" in title
     assert title.endswith("version 1.2, 1 March 2026")
+    imprint = words(sample.texts[3])
+    assert imprint.startswith("©")
+    assert "A. Author and B. Author" in imprint
+    assert "Version 1.2, 1 March 2026" in imprint
+    assert "https://example.org/book" in imprint.replace(" ", "")
     assert words(sample.texts[4]).startswith("Contents")
 
 

@@ -10,6 +10,7 @@ import sympy as sp
 
 from emlib.symbolic import Derivation, ProofError, minimum, named, positive
 from emlib.symbolic.bound import gibbs, gibbs_for, k, q, r, states
+from emlib.symbolic.derivation import WIDEST, _in_rows, _terms, _width
 from emlib.symbolic.notation import latex
 
 t = sp.Symbol("t", positive=True)
@@ -162,3 +163,27 @@ def test_a_lemma_that_tells_no_equality_leaves_no_sentence_open() -> None:
 )
 def test_mathematics_is_set_as_a_book_sets_it(expression: sp.Expr, expected: str) -> None:
     assert latex(expression) == expected
+
+
+@pytest.mark.parametrize(
+    ("tex", "terms"),
+    [
+        ("a + b - c", ["a", " + b", " - c"]),
+        ("- a - b", ["- a", " - b"]),
+        (r"\frac{a + b}{c} + f(a - b)", [r"\frac{a + b}{c}", " + f(a - b)"]),
+        (r"\left. a + b \right|_{c = d - e} + g", [r"\left. a + b \right|_{c = d - e}", " + g"]),
+        (r"\begin{cases} a + b \end{cases} - c", [r"\begin{cases} a + b \end{cases}", " - c"]),
+        (r"\{a + b\} + c", [r"\{a + b\}", " + c"]),
+    ],
+)
+def test_a_sum_has_its_terms_and_nothing_within_brackets(tex: str, terms: list[str]) -> None:
+    assert _terms(tex) == terms
+
+
+def test_a_long_sum_stands_in_rows_and_a_short_one_does_not() -> None:
+    assert _in_rows("a + b") == "a + b"
+    long = " + ".join(f"a_{{{n}}} b_{{{n}}}" for n in range(10, 40))
+    rows = _in_rows(long).split(" \\\\\n& \\qquad {}")
+    assert len(rows) > 1
+    assert all(_width(row) <= WIDEST for row in rows)
+    assert " ".join(rows) == long
