@@ -60,7 +60,8 @@ _NAMES = {
     'id="pst-primary-sidebar-modal">': 'id="pst-primary-sidebar-modal" aria-label="Contents of the book">',
     'id="pst-secondary-sidebar-modal">': 'id="pst-secondary-sidebar-modal" aria-label="Contents of this page">',
     'id="pst-search-dialog">': 'id="pst-search-dialog" aria-label="Search">',
-    # What is folded is called by its own words.
+    # What shows words is called by them.
+    '__button pst-js-only" title="Search" aria-label="Search"': '__button pst-js-only" title="Search"',
     '<summary aria-label="Toggle hidden content">': "<summary>",
     # Until a script has decided; without one it stays.
     'data-theme="auto"': 'data-theme="light"',
