@@ -22,11 +22,13 @@ def link_boxes(app: Sphinx, tree: nodes.document, _docname: str) -> None:
         return
     for box in tree.findall(_is_box):
         title = box.next_node(nodes.title)
-        if title is not None and title.parent is box and "solution" in box["classes"]:
+        if title is None or title.parent is not box:
+            continue
+        if "solution" in box["classes"]:
             # The title opens the solution, which stands right under its exercise: no link in the way.
             for link in list(title.findall(nodes.reference)):
                 link.parent.replace(link, link.children)
-        if title is not None and title.parent is box and box["ids"]:
+        if box["ids"]:
             what = box["classes"][1] if "proof" in box["classes"] else box["classes"][0]
             mark = (
                 f'<a class="headerlink" href="#{box["ids"][0]}" title="Link to this {what}">#</a>'

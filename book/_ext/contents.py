@@ -16,9 +16,9 @@ def parts(env: BuildEnvironment) -> Iterator[tuple[str | None, list[str]]]:
         yield part.caption, known(env, part.files())
 
 
-def documents(env: BuildEnvironment) -> list[str]:
-    """All documents, each before those under it."""
-    return [name for _, tops in parts(env) for top in tops for name, _ in family(env, top)]
+def documents(env: BuildEnvironment) -> dict[str, int]:
+    """All documents, each before those under it, with how deep they stand."""
+    return dict(found for _, tops in parts(env) for top in tops for found in family(env, top))
 
 
 def family(env: BuildEnvironment, docname: str, depth: int = 0) -> Iterator[tuple[str, int]]:

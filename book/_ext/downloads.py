@@ -148,13 +148,13 @@ def printing(source: str) -> str:
         and isinstance(value.func, ast.Name)
         and value.func.id in ("print", "glue")
     )
-    lines = source.encode().splitlines(keepends=True)
+    whole = source.encode()
+    lines = whole.splitlines(keepends=True)
 
     def cut(line: int | None, column: int | None) -> int:  # Python counts the columns in bytes
         return sum(map(len, lines[: (line or 1) - 1])) + (column or 0)
 
     begin, end = cut(value.lineno, value.col_offset), cut(value.end_lineno, value.end_col_offset)
-    whole = source.encode()
     before, text, after = (part.decode() for part in (whole[:begin], whole[begin:end], whole[end:]))
     if shown or after.lstrip().startswith(";"):
         return source

@@ -12,13 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import ledger
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
 DEFINED = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)
-LEDGER = "ledger"
 OTHERS = {"mclust"}  # emlib has a function of that name, but the text speaks of R's package
 UNLISTED = (nodes.title, nodes.caption, nodes.term)  # shown a second time, in contents and lists
 
@@ -54,7 +54,7 @@ class Indexed(SphinxTransform):
                 )
         for citation in list(self.document.findall(addnodes.pending_xref)):
             # The ledger cites a source for each of its numbers; nobody looks for those by name.
-            if citation.get("refdomain") == "cite" and not self.env.docname.startswith(LEDGER):
+            if citation.get("refdomain") == "cite" and not self.env.docname.startswith(ledger.PAGE):
                 self._enter(citation, self._authors(citation["reftarget"]))
 
     def _authors(self, keys: str) -> Iterator[str]:

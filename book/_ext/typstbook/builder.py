@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import segno
+from about import description
 from contents import documents, family, moving, parts
 from docutils import nodes
 from sphinx.builders import Builder
@@ -51,15 +52,14 @@ class TypstBuilder(Builder):
     def write(self, *_: object) -> None:
         """Write the sources with their images and compile them."""
         start = time.perf_counter()
-        trees = {docname: self._resolved(docname) for docname in documents(self.env)}
+        depths = documents(self.env)
+        trees = {docname: self._resolved(docname) for docname in depths}
         self.events.emit("typst-resolved", trees)
         index = backmatter.index_of(self)
         book = self._book(trees, index)
         texts = {
             docname: FloatVisitor(book, docname, depth).document(trees[docname])
-            for _, tops in parts(self.env)
-            for top in tops
-            for docname, depth in family(self.env, top)
+            for docname, depth in depths.items()
         }
         if book.problems:
             listed = "\n  ".join(dict.fromkeys(book.problems))
@@ -77,10 +77,12 @@ class TypstBuilder(Builder):
         press.print_book(self.config.typst_pdf_name, self._show("book", imprint=imprint), body)
         for docname in filter(self._number, trees):
             alone = "\n\n".join(self._alone(book, docname, trees, texts[docname]))
-            about = {"chapter": string(self.env.titles[docname].astext())}
-            if told := self._description(trees[docname]):
-                about["description"] = string(told)
-            press.print_chapter(docname, self._show("excerpt", **about), alone)
+            show = self._show(
+                "excerpt",
+                chapter=string(self.env.titles[docname].astext()),
+                description=string(description(trees[docname])),
+            )
+            press.print_chapter(docname, show, alone)
         _logger.info(
             bold("printed %d documents, %d images") + " (source %.1f s, PDF %.1f s)",
             len(trees),
@@ -103,6 +105,7 @@ class TypstBuilder(Builder):
         return tree
 
     def _book(self, trees: Trees, index: backmatter.Letters) -> Book:
+        preface = self.config.typst_preface
         return Book(
             labels=label_targets(trees, backmatter.indexed_places(index)) | backmatter.PLACES,
             images={
@@ -115,9 +118,7 @@ class TypstBuilder(Builder):
             number_formats=self.config.numfig_format,
             equation_separator=self.config.math_numsep,
             mathematics=Converter(self.config.tex_macros),
-            titles={self.config.root_doc: preface}
-            if (preface := self.config.typst_preface)
-            else {},
+            titles={self.config.root_doc: preface} if preface else {},
             site=self.config.html_baseurl,
         )
 
@@ -166,12 +167,6 @@ class TypstBuilder(Builder):
         ]
         yield from self._alone_heading("Sources", sources)
 
-    def _description(self, tree: nodes.document) -> str | None:
-        """What a document tells search engines of itself."""
-        return next(
-            (m["content"] for m in tree.findall(nodes.meta) if m.get("name") == "description"), None
-        )
-
     def _alone_heading(self, title: str, parts: list[str]) -> Iterator[str]:
         if parts:
             yield call("section", "2", "none", "none", content(title))
@@ -194,9 +189,8 @@ class TypstBuilder(Builder):
         if edition := self._edition():
             yield escape(edition[0].upper() + edition[1:])
         if config.html_baseurl:
-            yield "On the web: " + call(
-                "link", string(config.html_baseurl), call("raw", string(config.html_baseurl))[1:-1]
-            )
+            site = string(config.html_baseurl)
+            yield "On the web: " + call("link", site, content(call("raw", site)))
 
     def _show(self, function: str, **more: str) -> str:
         """The rule that sets what follows as a book, or as an excerpt."""
